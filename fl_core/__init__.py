@@ -1,0 +1,1 @@
+"""The federated-learning engine; it knows nothing of challenges, images or leaderboards."""

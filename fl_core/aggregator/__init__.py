@@ -1,0 +1,1 @@
+"""The aggregator: pure rules over events, in a thin shell."""

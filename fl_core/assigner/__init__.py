@@ -1,0 +1,1 @@
+"""Who does which tasks in a round."""

@@ -1,0 +1,1 @@
+"""The collaborator: one site's side of a federation."""

@@ -1,0 +1,1 @@
+"""How the work of a round's sites is done, here or elsewhere."""

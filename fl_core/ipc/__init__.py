@@ -1,0 +1,1 @@
+"""Messages and shared arrays between this process and its children."""

@@ -1,0 +1,1 @@
+"""The plan that all parties agree on before work begins."""

@@ -1,0 +1,129 @@
+"""The plan, typed: the sections of the OpenFL paper's Fig. 4 (Reina et al. 2021)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from fl_core.collaborator.settings import CollaboratorSettings, OptTreatment, TaskSpec
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors; values cannot be changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AggregatorSettings(Strict):
+    """How the aggregator leads a federation.
+
+    Attributes:
+        rounds_to_train: Number of rounds.
+        db_store_rounds: Rounds of tensors kept; -1 keeps all.
+        best_metric: Metric of the global model's validation by which the best model is chosen.
+        best_direction: Whether a higher or a lower value of it is better.
+        min_updates: With fewer updates, a round leaves the model as it is.
+        init_state_path: File of the initial model, relative to the workspace.
+        best_state_path: File of the best model.
+        last_state_path: File of the last model.
+    """
+
+    rounds_to_train: int = Field(default=10, ge=1)
+    db_store_rounds: int = Field(default=2, ge=-1)
+    best_metric: str = "accuracy"
+    best_direction: Literal["higher", "lower"] = "higher"
+    min_updates: int = Field(default=1, ge=1)
+    init_state_path: str = "save/init.safetensors"
+    best_state_path: str = "save/best.safetensors"
+    last_state_path: str = "save/last.safetensors"
+
+
+class CollaboratorSection(Strict):
+    """What every collaborator does alike."""
+
+    delta_updates: bool = False
+    opt_treatment: OptTreatment = OptTreatment.RESET
+
+
+class Section(Strict):
+    """A section with a template (dotted path) and free settings.
+
+    Attributes:
+        defaults: File whose content stands under this section's own.
+        template: What is built from the settings; none where the engine's own is meant.
+        settings: Arguments of the template.
+    """
+
+    defaults: str | None = None
+    template: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class AggregatorPart(Strict):
+    """The section ``aggregator``."""
+
+    defaults: str | None = None
+    template: str | None = None
+    settings: AggregatorSettings = AggregatorSettings()
+
+
+class CollaboratorPart(Strict):
+    """The section ``collaborator``."""
+
+    defaults: str | None = None
+    template: str | None = None
+    settings: CollaboratorSection = CollaboratorSection()
+
+
+class Task(Strict):
+    """A task: a function of the task runner and how it is applied."""
+
+    function: Literal["train", "validate"]
+    apply: Literal["global", "local"] = "global"
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+
+
+class TasksPart(BaseModel):
+    """The section ``tasks``: ``defaults``, and one entry for each task."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    defaults: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: entry if name == "defaults" else Task.model_validate(entry) for name, entry in value.items()
+        }
+
+    @property
+    def entries(self) -> dict[str, Task]:
+        """The tasks by name."""
+        return {name: task for name, task in (self.__pydantic_extra__ or {}).items()}
+
+
+class Plan(Strict):
+    """What all parties agree on before work begins."""
+
+    aggregator: AggregatorPart = AggregatorPart()
+    collaborator: CollaboratorPart = CollaboratorPart()
+    data_loader: Section = Section()
+    task_runner: Section = Section()
+    network: Section = Section()
+    assigner: Section = Section()
+    tasks: TasksPart = TasksPart()
+    compression_pipeline: Section = Section()
+    straggler_policy: Section = Section()
+
+    def collaborator_settings(self, seed: int) -> CollaboratorSettings:
+        """Return what the collaborators need of the plan."""
+        tasks = {
+            name: TaskSpec(task.function, task.apply, task.kwargs)
+            for name, task in self.tasks.entries.items()
+        }
+        settings = self.collaborator.settings
+        return CollaboratorSettings(tasks, seed, settings.opt_treatment, settings.delta_updates)
