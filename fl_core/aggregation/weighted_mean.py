@@ -10,12 +10,15 @@ from fl_core.aggregation.base import SiteUpdate
 from fl_core.errors import TensorError
 from fl_core.tensors import Array, Tensors
 
+BLOCK = 1 << 15
+"""Elements summed at a time: the float64 sums of a block stay in the processor's cache."""
+
 
 def weighted_mean(arrays: Sequence[Array], weights: Sequence[float]) -> Array:
     """Return ``sum_k weights[k] * arrays[k]``, summed in the given order.
 
-    Floats are summed in their own dtype and in place; integers and booleans in float64, rounded
-    half to even.
+    Sums are float64 and then rounded to the arrays' dtype (integers and booleans half to even), so
+    that equal float32 arrays have exactly themselves as their mean.
 
     Args:
         arrays: At least one; all of one shape and dtype.
@@ -25,18 +28,19 @@ def weighted_mean(arrays: Sequence[Array], weights: Sequence[float]) -> Array:
         >>> weighted_mean([np.float32([0, 4]), np.float32([4, 0])], [0.25, 0.75]).tolist()
         [3.0, 1.0]
     """
-    first = arrays[0]
-    if not np.issubdtype(first.dtype, np.floating):
-        total = np.zeros(first.shape, np.float64)
-        for array, weight in zip(arrays, weights, strict=True):
-            total += weight * array.astype(np.float64)
-        return np.asarray(np.rint(total)).astype(first.dtype)
-    mean = np.zeros(first.shape, first.dtype)
-    scratch = np.empty_like(mean)
-    for array, weight in zip(arrays, weights, strict=True):
-        np.multiply(array, mean.dtype.type(weight), out=scratch)
-        np.add(mean, scratch, out=mean)
-    return mean
+    flat = [np.asarray(array).reshape(-1) for array in arrays]
+    mean = np.empty(flat[0].shape, flat[0].dtype)
+    rounds = not np.issubdtype(mean.dtype, np.floating)
+    product = np.empty(min(BLOCK, mean.size), np.float64)
+    for start in range(0, mean.size, BLOCK):
+        block = slice(start, min(start + BLOCK, mean.size))
+        scratch = product[: block.stop - start]
+        total = np.multiply(flat[0][block], weights[0], dtype=np.float64)
+        for array, weight in zip(flat[1:], weights[1:], strict=True):
+            np.multiply(array[block], weight, out=scratch, dtype=np.float64)
+            total += scratch
+        mean[block] = np.rint(total) if rounds else total
+    return mean.reshape(np.shape(arrays[0]))
 
 
 def normalised(samples: Sequence[int]) -> list[float]:

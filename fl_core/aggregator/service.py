@@ -94,19 +94,20 @@ class Aggregator:
         self._updates, self._optimizers, self._complete = {}, {}, None
         self._feed(RoundOpened(self.round, assignments))
 
-    def deliver(self, report: SiteReport, *, staleness: int = 0, base: Tensors | None = None) -> str:
+    def deliver(self, report: SiteReport, *, staleness: int = 0, whole: bool = False) -> str:
         """Take a site's report.
 
         Args:
             report: All tasks of the site, with its update.
             staleness: Rounds since the site received its model.
-            base: The model it received, when `staleness` is not 0 and updates are deltas.
+            whole: Whether the update is a whole model though the plan says deltas (it was made
+                one when its round closed).
 
         Returns:
             Why the report does not count; empty where it does.
         """
         try:
-            update, optimizer = self._whole(report, base if base is not None else self.model)
+            update, optimizer = self._checked(report, whole)
         except TensorError as error:
             self.drop(report.site, f"invalid update: {error}")
             return f"invalid update: {error}"
@@ -174,14 +175,13 @@ class Aggregator:
                 self._complete = effect
         return effects
 
-    def _whole(self, report: SiteReport, base: Tensors) -> tuple[Tensors, Tensors]:
-        sent = {n: v for n, v in report.tensors.items() if not n.startswith(OPTIMIZER_PREFIX)}
-        optimizer = {n: v for n, v in report.tensors.items() if n.startswith(OPTIMIZER_PREFIX)}
+    def _checked(self, report: SiteReport, whole: bool) -> tuple[Tensors, Tensors]:
+        sent, optimizer = split_optimizer(report.tensors)
         if not sent:
             return {}, optimizer
         checked, _ = check_like(sent, self.model, what=f"the update of site {report.site}")
-        if self._delta_updates:
-            checked = {name: _applied(base[name], value) for name, value in checked.items()}
+        if self._delta_updates and not whole:
+            checked = apply_delta(self.model, checked)
         return _frozen(checked), optimizer
 
     def _mean_optimizer(self, updates: list[SiteUpdate]) -> Tensors:
@@ -209,8 +209,18 @@ def _merged_metrics(report: SiteReport) -> dict[str, float]:
     return {name: value for task in report.reports for name, value in task.metrics.items()}
 
 
-def _applied(received: Array, delta: Array) -> Array:
-    return delta if delta.dtype == np.bool_ else np.add(received, delta, dtype=received.dtype)
+def split_optimizer(tensors: Tensors) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the model's arrays and the optimizer's."""
+    model = {n: v for n, v in tensors.items() if not n.startswith(OPTIMIZER_PREFIX)}
+    return model, {n: v for n, v in tensors.items() if n.startswith(OPTIMIZER_PREFIX)}
+
+
+def apply_delta(received: Tensors, delta: Tensors) -> dict[str, Array]:
+    """Return whole models from ``trained - received``; booleans travel whole."""
+    return {
+        name: value if value.dtype == np.bool_ else np.add(received[name], value, dtype=value.dtype)
+        for name, value in delta.items()
+    }
 
 
 def _frozen(tensors: Tensors) -> dict[str, Array]:

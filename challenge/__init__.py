@@ -1,0 +1,1 @@
+"""The competition harness: command line, configuration, isolation, records and figures."""

@@ -1,0 +1,1 @@
+"""`challenge run task1`: from a configuration to a scored, signed run folder."""

@@ -1,0 +1,103 @@
+"""A run's folder: who may use it, and what is where in it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from challenge.config import ConfigError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths in a run's folder."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Everything resolved."""
+        return self.root / "config.yaml"
+
+    @property
+    def partition(self) -> Path:
+        """The split, every choice written out."""
+        return self.root / "partition.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What a resume needs."""
+        return self.root / "checkpoint"
+
+    @property
+    def record(self) -> Path:
+        """Written last."""
+        return self.root / "record.json"
+
+    @property
+    def log(self) -> Path:
+        """What happened, one JSON object a line."""
+        return self.root / "log.jsonl"
+
+    @property
+    def strategy_log(self) -> Path:
+        """What the submission printed."""
+        return self.root / "strategy.log"
+
+    def claim(self) -> None:
+        """Make the folder for a new run.
+
+        Raises:
+            ConfigError: It exists and is not empty.
+        """
+        if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+            hint = f", or go on with --resume {self.root}" if self.config.is_file() else ""
+            raise ConfigError(f"--out {self.root}: is not empty; name a new or empty folder{hint}")
+        try:
+            self.checkpoint.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--out {self.root}: cannot be made ({error.strerror})") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the run.
+
+        Raises:
+            ConfigError: Another process is at it.
+        """
+        handle = os.open(self.root, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError(
+                    f"{self.root}: another process is running it; wait for it or end it"
+                ) from error
+            yield
+        finally:
+            os.close(handle)
+
+
+class EventLog:
+    """Appends events to ``log.jsonl``; a line is written at once and never changed.
+
+    Args:
+        path: The file.
+        now: Wall-clock seconds since the epoch.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+        self._path = path
+        self._now = now
+
+    def write(self, event: str, **facts: Any) -> None:
+        """Append an event with its facts (plain values)."""
+        line = json.dumps({"time": round(self._now(), 3), "event": event, **facts}, sort_keys=True)
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")

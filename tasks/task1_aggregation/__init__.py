@@ -1,0 +1,1 @@
+"""Task 1: federated training under simulated time and outages."""
