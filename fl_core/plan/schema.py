@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fl_core.collaborator.settings import CollaboratorSettings, OptTreatment, TaskSpec
 
@@ -37,6 +37,13 @@ class AggregatorSettings(Strict):
     init_state_path: str = "save/init.safetensors"
     best_state_path: str = "save/best.safetensors"
     last_state_path: str = "save/last.safetensors"
+
+    @field_validator("db_store_rounds")
+    @classmethod
+    def _keeps_something(cls, rounds: int) -> int:
+        if rounds == 0:
+            raise ValueError("keep at least 1 round, or -1 for all")
+        return rounds
 
 
 class CollaboratorSection(Strict):

@@ -1,0 +1,94 @@
+"""Whether tensors are what was agreed on: the names, shapes, dtypes and finite values of a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from fl_core.errors import TensorError
+from fl_core.tensors import Array, Tensors
+
+_NAMES_SHOWN: Final = 5
+
+
+def check_like(tensors: Tensors, template: Tensors, *, what: str) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Return tensors in the template's order and dtypes, or say what is wrong with the first.
+
+    One difference is mended: float64 where the template has float32 (numpy's default crept in) is
+    cast back, with a note.
+
+    Args:
+        tensors: What came, e.g. a strategy's aggregate.
+        template: What it has to look like, e.g. the global model.
+        what: Whose tensors these are, to begin messages with (``the aggregate``).
+
+    Returns:
+        The tensors, and notes on what was mended. Arrays that fit are passed on, not copied.
+
+    Raises:
+        TensorError: A name is missing or extra, a value is no array, a shape or dtype differs, or a
+            value is not finite.
+
+    Example:
+        >>> model = {"w": np.zeros(2, np.float32)}
+        >>> checked, notes = check_like({"w": np.array([0.5, 1.5])}, model, what="the aggregate")
+        >>> checked["w"].dtype.name, notes
+        ('float32', ("the aggregate: tensor 'w' came as float64 and was cast back to float32",))
+    """
+    missing, extra = set(template) - set(tensors), set(tensors) - set(template)
+    if missing or extra:
+        found = [
+            f"{kind} {_listed(names)}" for kind, names in (("missing", missing), ("extra", extra)) if names
+        ]
+        raise TensorError(f"{what}: tensor names differ from the model's: {'; '.join(found)}")
+    checked: dict[str, Array] = {}
+    notes = []
+    for name, expected in template.items():
+        subject = f"{what}: tensor {name!r}"
+        array = tensors[name]
+        if not isinstance(array, np.ndarray):
+            raise TensorError(f"{subject} is a {type(array).__name__}; it must be a numpy array")
+        if array.shape != expected.shape:
+            raise TensorError(f"{subject} has shape {array.shape}; it must be {expected.shape}")
+        came = array.dtype
+        if came != expected.dtype:
+            array = _mended(array, expected, subject)
+            if came.newbyteorder("=") != expected.dtype:
+                notes.append(f"{subject} came as {came} and was cast back to {expected.dtype}")
+        if not _finite(array):
+            raise TensorError(
+                f"{subject} holds {_worst(tensors[name])}; every value must be finite in {array.dtype}"
+            )
+        checked[name] = array
+    return checked, tuple(notes)
+
+
+def _mended(array: Array, expected: Array, subject: str) -> Array:
+    native, wanted = array.dtype.newbyteorder("="), expected.dtype
+    if native == wanted or (native.name == "float64" and wanted.name == "float32"):
+        with np.errstate(over="ignore"):  # what overflows is reported as not finite
+            return array.astype(wanted)
+    raise TensorError(f"{subject} has dtype {array.dtype}; it must be {wanted}")
+
+
+def _finite(array: Array) -> bool:
+    if array.dtype.kind not in "fc" or array.size == 0:
+        return True
+    numbers = array.reshape(-1).view(array.real.dtype) if array.dtype.kind == "c" else array
+    # The extremes carry every NaN and infinity, and need no array of booleans beside a large tensor.
+    return bool(np.isfinite(numbers.min()) and np.isfinite(numbers.max()))
+
+
+def _worst(array: Array) -> str:
+    wrong = array[~np.isfinite(array)]
+    if not wrong.size:
+        return f"{array.flat[np.argmax(np.abs(array))]}"
+    return f"{wrong.size} values such as {wrong[0]}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names, key=str)
+    more = f" and {len(ordered) - _NAMES_SHOWN} more" if len(ordered) > _NAMES_SHOWN else ""
+    return ", ".join(map(repr, ordered[:_NAMES_SHOWN])) + more
