@@ -1,0 +1,1 @@
+"""What both tasks share: regions, network, training and inference, metrics."""

@@ -1,0 +1,1 @@
+"""How a predicted segmentation compares with its reference: counts, surfaces, a case's scores."""
