@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,21 +44,20 @@ def show(
     institutions: Institutions = None,
     figure: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw it, too.")] = None,
 ) -> None:
-    """Print cases and tumour volumes per institution; without --data a CSV's cases only."""
-    from partitions.errors import DataError
+    """Print cases and tumour volumes per institution.
+
+    Without --data a scheme divides the embedded phantom, and a CSV shows its cases only.
+    """
     from partitions.schemes.base import Parameters
-    from partitions.schemes.registry import SCHEMES, choose_partition
+    from partitions.schemes.registry import SCHEMES, choose_partition, read_named_csv
     from partitions.split import split
     from partitions.summary import plot_summary, summarise
-    from partitions.table import read_partition
     from partitions.tumour import tumour_volumes
 
+    if data is None and partition in SCHEMES:
+        data = _embedded()
     if data is None:
-        if partition in SCHEMES:
-            raise DataError(
-                f"partition show {partition}: a scheme divides cases; name their folder by --data DIR"
-            )
-        table = read_partition(Path(partition))
+        table = read_named_csv(partition)
         # What is in the CSV is all that is known, so nothing is drawn from it to be hidden.
         chosen = split(table, [row.case for row in table.rows], seed=seed, test_fraction=0.0, named_csv=True)
         volumes: dict[str, float] = {}
@@ -126,6 +126,13 @@ def complete_cases(data: Path) -> tuple[Case, ...]:
         line = f"note: {len(index.problems)} problems in {data}; `challenge data check {data}` lists them"
         typer.echo(line, err=True)
     return index.cases
+
+
+def _embedded() -> Path:
+    from challenge.task1.embedded import cache_home, embedded_phantom
+
+    with counting("cases written") as progress:
+        return embedded_phantom(cache_home(os.environ), os.cpu_count() or 1, progress)
 
 
 def summary_lines(summaries: Sequence[InstitutionSummary]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Cases, institutions, splits, the phantom data set and readers of real data."""
