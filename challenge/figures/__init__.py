@@ -1,0 +1,1 @@
+"""The pictures of a run's folder, drawn from its tables."""
