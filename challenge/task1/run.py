@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,14 @@ class Surroundings:
         environment: Variables; ``CHALLENGE_HOME`` moves keys and caches.
         disk: Writes whatever a resume depends on.
         now: Wall-clock seconds since the epoch.
+        engine: Opens what does the sites' work.
     """
 
     terminal: Terminal
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     disk: Disk = field(default_factory=Disk)
     now: Callable[[], float] = time.time
+    engine: Callable[[Task1Config, Inputs], AbstractContextManager[Engine]] = open_engine
 
 
 def start(config: Task1Config, out: Path, around: Surroundings) -> dict[str, Any]:
@@ -142,7 +145,7 @@ class _Run:
         saved = self._saved(identity) if resume and self._checkpoint.exists else None
         self._around.disk.write(self._folder.partition, inputs.split_csv())
         self._log.write("resumed" if saved else "started", identity=identity)
-        with open_engine(self._config, inputs) as engine:
+        with self._around.engine(self._config, inputs) as engine:
             if saved is None:
                 state, facts = first_state(engine.initial(self._config)), {"resumes": [], "exact": True}
             else:

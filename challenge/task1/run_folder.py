@@ -53,16 +53,23 @@ class RunFolder:
     def claim(self) -> None:
         """Make the folder for a new run.
 
+        What a process leaves that died before its configuration was written counts as empty.
+
         Raises:
             ConfigError: It exists and is not empty.
         """
-        if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+        if self.root.exists() and not (self.root.is_dir() and self._is_unused()):
             hint = f", or go on with --resume {self.root}" if self.config.is_file() else ""
             raise ConfigError(f"--out {self.root}: is not empty; name a new or empty folder{hint}")
         try:
             self.checkpoint.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"--out {self.root}: cannot be made ({error.strerror})") from error
+
+    def _is_unused(self) -> bool:
+        unborn = {self.checkpoint.name, self.strategy_log.name, f".{self.config.name}.tmp"}
+        begun = self.checkpoint.is_dir() and any(self.checkpoint.iterdir())
+        return not begun and all(path.name in unborn for path in self.root.iterdir())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
