@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from challenge.figures.style import (
     BLUE,
+    GREEN,
     GREY,
     ORANGE,
     PURPLE,
@@ -29,6 +30,7 @@ _KINDS = {
     "download": ("download", SKY_BLUE),
     "validate": ("validation", YELLOW),
     "train": ("training", BLUE),
+    "validate_local": ("validation after training", GREEN),
     "upload": ("upload", ORANGE),
 }
 _OTHER = PURPLE

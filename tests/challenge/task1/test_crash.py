@@ -41,12 +41,12 @@ def undisturbed(
 ) -> Iterator[tuple[dict[str, bytes], list[str]]]:
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     disk = FaultyDisk()
-    start(configuration(tiny_data, submission=submission, isolation="none"), folder, surroundings(disk))
+    start(configuration(tiny_data, submission=submission, isolation="none", rounds=2), folder, surroundings(disk))
     yield results(folder), disk.steps
 
 
 def crash_and_resume(folder: Path, data: Path, submission: Path, step: int, when: str) -> dict[str, bytes]:
-    config = configuration(data, submission=submission, isolation="none")
+    config = configuration(data, submission=submission, isolation="none", rounds=2)
     with pytest.raises(Death):
         start(config, folder, surroundings(FaultyDisk(step, when)))
     if (folder / "config.yaml").exists():
