@@ -12,6 +12,7 @@ from challenge.config import ConfigError, Task1Config
 from challenge.task1.inputs import Inputs, worker_settings
 from fl_core.errors import TensorError
 from fl_core.executor.base import Executor, WorkerSetup
+from fl_core.executor.environment import keep_memory
 from fl_core.executor.local import LocalExecutor
 from fl_core.plan.loader import parse_plan
 from fl_core.plan.schema import Plan
@@ -68,6 +69,8 @@ def open_engine(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
     plan = task1_plan(config, settings)
     setup = WorkerSetup(SOURCE, settings, plan.collaborator_settings(config.seed))
     workers = config.workers or max(1, min(os.cpu_count() or 1, len(inputs.sites)))
+    if workers == 1:
+        keep_memory()
     executor = LocalExecutor(setup, workers)
     try:
         yield Engine(executor, workers, device, plan, settings)

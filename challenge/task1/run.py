@@ -76,7 +76,7 @@ def start(config: Task1Config, out: Path, around: Surroundings) -> dict[str, Any
             around.disk.write(folder.config, config.to_yaml())
             return _Run(folder, config, strategy, around).to_the_end(resume=False, replays=True)
         finally:
-            strategy.host.close()
+            strategy.close()
 
 
 def resume(
@@ -118,7 +118,7 @@ def resume(
         try:
             return _Run(folder, config, strategy, around).to_the_end(resume=True, replays=replays)
         finally:
-            strategy.host.close()
+            strategy.close()
 
 
 class _Run:
@@ -147,7 +147,8 @@ class _Run:
         self._log.write("resumed" if saved else "started", identity=identity)
         with self._around.engine(self._config, inputs) as engine:
             if saved is None:
-                state, facts = first_state(engine.initial(self._config)), {"resumes": [], "exact": True}
+                state = first_state(engine.initial(self._config))
+                facts: dict[str, Any] = {"resumes": [], "exact": True}
             else:
                 state, facts = saved
                 facts = {**facts, "resumes": [*facts["resumes"], state.aggregator.round]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class OpenedStrategy:
         resumes_from_state: Whether all that it remembers is in ``context.state``.
         settings: What a FeTS script asked for.
         notes: What was ignored or took its default.
+        scratch: The folder it works in; gone when it is closed.
     """
 
     host: StrategyHost
@@ -36,6 +38,13 @@ class OpenedStrategy:
     resumes_from_state: bool
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scratch: Path | None = None
+
+    def close(self) -> None:
+        """End it and remove its scratch folder; safe to call twice."""
+        self.host.close()
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def open_strategy(config: Task1Config, log: Path) -> OpenedStrategy:
@@ -72,7 +81,11 @@ def open_strategy(config: Task1Config, log: Path) -> OpenedStrategy:
         memory_bytes=None if config.limits.memory_mib is None else config.limits.memory_mib * MIB,
     )
     scratch = Path(tempfile.mkdtemp(prefix="strategy-"))
-    isolated = ProcessHost(config.submission, seed=config.seed, scratch=scratch, log=log, limits=limits)
+    try:
+        isolated = ProcessHost(config.submission, seed=config.seed, scratch=scratch, log=log, limits=limits)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
     return OpenedStrategy(
         isolated,
         name,
@@ -81,6 +94,7 @@ def open_strategy(config: Task1Config, log: Path) -> OpenedStrategy:
         isolated.loaded.resumes_from_state,
         isolated.loaded.settings,
         isolated.loaded.notes,
+        scratch,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from fl_core.errors import TensorError
 from fl_core.tensors import Tensors
+from fl_core.tensors.tree import join_arrays, split_arrays
 from tasks.task1_aggregation.context import RoundContext
+from tasks.task1_aggregation.errors import StrategyError
 from tasks.task1_aggregation.strategy import RoundConfig, Strategy, Update
 
 
@@ -52,19 +55,38 @@ class LocalHost:
 
     def select_sites(self, context: RoundContext) -> list[str]:
         """Call the strategy's ``select_sites``."""
-        context.state = self._state
-        return list(self._strategy.select_sites(context))
+        answer = self._call("select_sites", context)
+        if isinstance(answer, str) or not isinstance(answer, Iterable):
+            raise StrategyError("select_sites", f"it returned {_kind(answer)}; return the names of sites")
+        return list(answer)
 
     def configure_round(self, context: RoundContext) -> RoundConfig | dict[str, RoundConfig]:
         """Call the strategy's ``configure_round``."""
-        context.state = self._state
-        answer = self._strategy.configure_round(context)
-        return answer if isinstance(answer, RoundConfig) else dict(answer)
+        answer = self._call("configure_round", context)
+        if isinstance(answer, RoundConfig):
+            return answer
+        if not isinstance(answer, Mapping):
+            raise StrategyError(
+                "configure_round", f"it returned {_kind(answer)}; return RoundConfig or a dict"
+            )
+        return dict(answer)
 
     def aggregate(self, context: RoundContext, model: Tensors, updates: Sequence[Update]) -> Tensors:
         """Call the strategy's ``aggregate``."""
+        answer = self._call("aggregate", context, model, updates)
+        if not isinstance(answer, Mapping):
+            raise StrategyError("aggregate", f"it returned {_kind(answer)}; return arrays by name")
+        return answer
+
+    def _call(self, function: str, context: RoundContext, *arguments: Any) -> Any:
+        """Call a function of the strategy; its state becomes what a resume would restore."""
         context.state = self._state
-        return self._strategy.aggregate(context, model, updates)
+        answer = getattr(self._strategy, function)(context, *arguments)
+        try:
+            self._state = join_arrays(*split_arrays(context.state, "context.state"))
+        except TensorError as error:
+            raise StrategyError(function, str(error)) from error
+        return answer
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -77,3 +99,7 @@ class LocalHost:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+def _kind(answer: object) -> str:
+    return "nothing" if answer is None else f"a {type(answer).__name__}"

@@ -1,0 +1,1 @@
+"""Where a participant's code runs, and what it may do there."""
