@@ -1,0 +1,1 @@
+"""Submissions written for the FeTS challenges of 2021 and 2022."""
