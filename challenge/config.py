@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fl_core.collaborator.settings import OptTreatment
 from fl_core.errors import InputError
+from tasks.segmentation.training_check import check_training
 
 SCHEMA: Literal["task1-config/1"] = "task1-config/1"
 WEEK_S = 604800.0
@@ -35,7 +36,7 @@ class Limits(BaseModel):
         memory_mib: Address space of its process; none where nothing is said.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     load_s: float = Field(default=120.0, gt=0)
     select_s: float = Field(default=60.0, gt=0)
@@ -80,7 +81,7 @@ class Task1Config(BaseModel):
         tracking_uri: Of MLflow; none: an SQLite file beside the run's folder; ``off``: no tracking.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     schema_: Literal["task1-config/1"] = Field(default=SCHEMA, alias="schema")
     submission: Path | None = None
@@ -95,7 +96,7 @@ class Task1Config(BaseModel):
     seed: int = Field(default=0, ge=0)
     profile: Literal["default", "fets2022"] = "default"
     work_unit: Literal["cases", "patches40"] = "cases"
-    horizon_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    horizon_s: float | None = Field(default=None, gt=0)
     outages: str | dict[str, Any] = "none"
     score_every: int = Field(default=1, ge=1)
     score_kind: Literal["hard_regions", "fets2022_soft"] = "hard_regions"
@@ -157,13 +158,21 @@ def parse_config(values: Mapping[str, Any], source: str) -> Task1Config:
         3
     """
     try:
-        return Task1Config.model_validate(dict(values))
+        config = Task1Config.model_validate(dict(values))
+        check_training(config.training)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        hint = ""
-        if first["type"] == "extra_forbidden":
-            known = ["schema", *Task1Config.model_fields, *Limits.model_fields]
-            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"{source}: {key}: {first['msg']}{hint}") from error
+        raise ConfigError(f"{source}: {_first(error)}") from error
+    except InputError as error:
+        raise ConfigError(f"{source}: {error}") from error
+    return config
+
+
+def _first(error: ValidationError) -> str:
+    """Say in one line which key is wrong and what would do."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = Limits.model_fields if first["loc"][0] == "limits" else ["schema", *Task1Config.model_fields]
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        return f"{key} is no setting{f'; did you mean {near[0]}?' if near else ''}"
+    return f"{key}: {first['msg']}, got {str(first['input'])!r:.80}"

@@ -36,8 +36,9 @@ class Disk:
             finally:
                 os.close(handle)
             self._rename(temporary, path)
-        except OSError:
+        except OSError as error:
             temporary.unlink(missing_ok=True)
+            error.filename = error.filename or str(path)  # a full disk names no file by itself
             raise
         self._sync_folder(path.parent)
 

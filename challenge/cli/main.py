@@ -25,6 +25,9 @@ app.add_typer(partition.app, name="partition")
 app.command("verify")(verify.verify)
 app.command("compare")(compare.compare)
 
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
 Level = Annotated[str, typer.Option("-l", "--log-level", metavar="LEVEL", help="Of Python's own logging.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -42,16 +45,15 @@ def options(level: Level = "warning", debug: Debug = False) -> None:
 
 def run() -> None:
     """Run the command line; errors become one or two lines and an exit code."""
-    from challenge.cli.errors import exit_code_of
+    from challenge.cli.errors import exit_code_of, message_of
 
     debug = "--debug" in sys.argv[1:]
     if debug:  # accepted anywhere on the line
         sys.argv = [sys.argv[0], "--debug", *(word for word in sys.argv[1:] if word != "--debug")]
     try:
-        app(standalone_mode=True)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(1)
+        code = app(standalone_mode=False)
+    except typer.Abort:
+        code = _INTERRUPTED
     except Exception as error:  # noqa: BLE001  the process ends here; --debug shows the traceback
         code = exit_code_of(error)
         if debug or code is None:
@@ -63,8 +65,12 @@ def run() -> None:
                 "error: this is a fault of the program; please report it with the lines above", err=True
             )
         else:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(message_of(error), err=True)
         sys.exit(code or 1)
+    if code == _INTERRUPTED:
+        typer.echo("interrupted", err=True)
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,6 +79,7 @@ def task1(
         "tracking_uri": tracking_uri,
     }
     given = {name: value for name, value in given.items() if value is not None}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     with open_terminal() as terminal:
         around = Surroundings(terminal)
         if resume is not None:
@@ -108,6 +110,8 @@ def configuration(given: dict[str, Any], file: Path | None) -> Task1Config:
             merged[name] = (base / Path(str(merged[name])).expanduser()).resolve()
             if not merged[name].exists():
                 raise ConfigError(f"{name}: {merged[name]} does not exist")
+            if name == "init" and not merged[name].is_file():
+                raise ConfigError(f"init: {merged[name]} is a folder; name a .safetensors file")
     named = merged.get("partition")
     if isinstance(named, str) and named.endswith(".csv"):
         base = Path() if "partition" in given or file is None else file.parent

@@ -68,7 +68,7 @@ class Task1Terminal:
         self._rounds, self._first = rounds, done
         self._began = time.monotonic()
         hours = horizon_s / 3600
-        resumed = f", {done} rounds done before" if done else ""
+        resumed = f", resumed after {done}" if done else ""
         self.say(f"{rounds} rounds over {sites} institutions, horizon {hours:.4g} simulated hours{resumed}")
         self.say(HEADING)
 

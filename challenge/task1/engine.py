@@ -55,9 +55,11 @@ class Engine:
             return drawn
         try:
             given, _ = read_file(config.init)
-            checked, _ = check_like(given, drawn, what="the initial model")
-        except (OSError, TensorError) as error:
-            raise ConfigError(f"--init {config.init}: {error}") from error
+            checked, _ = check_like(given, drawn, what=f"{config.init}")
+        except OSError as error:
+            raise ConfigError(f"--init {config.init}: {error.strerror}") from error
+        except TensorError as error:
+            raise ConfigError(f"--init {error}") from error
         return dict(checked)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from challenge.config import Task1Config
@@ -15,13 +18,26 @@ from fl_core.tensors.digest import digest
 from tasks.task1_aggregation.run_state import RunState
 
 DISTRIBUTION = "fedbrats"
+PACKAGES = ("challenge", "fl_core", "leaderboard", "partitions", "tasks")
 DECISIVE = (DISTRIBUTION, "numpy", "scipy", "simpleitk", "torch")
 """Distributions whose version can change a result's bytes."""
 
 
 def code_version() -> str:
-    """Return the versions on which a run's bytes depend, in one line."""
-    return " ".join(f"{name}={metadata.version(name)}" for name in DECISIVE)
+    """Return what a run's bytes depend on, in one line: versions, and a digest of this project's code."""
+    versions = [f"{name}={metadata.version(name)}" for name in DECISIVE]
+    return " ".join([*versions, f"code={_code_digest()[:16]}"])
+
+
+def _code_digest() -> str:
+    state = hashlib.sha256()
+    for package in PACKAGES:
+        spec = find_spec(package)
+        for folder in spec.submodule_search_locations or [] if spec else []:
+            for source in sorted(Path(folder).rglob("*.py")):
+                state.update(f"{package}/{source.relative_to(folder).as_posix()}\0".encode())
+                state.update(hashlib.sha256(source.read_bytes()).digest())
+    return state.hexdigest()
 
 
 def run_facts(

@@ -6,8 +6,8 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from challenge.task1.strategy_host import OpenedStrategy, open_strategy, submiss
 from challenge.task1.terminal import Terminal
 from challenge.task1.world import experiment_settings, make_world, resolved, steps
 from fl_core.durable import Disk
+from fl_core.errors import FederationError, WorkerError
 from tasks.task1_aggregation.calls import Calls
 from tasks.task1_aggregation.checkpoint import Checkpoint, CheckpointError
 from tasks.task1_aggregation.experiment import Experiment, World
@@ -67,14 +68,15 @@ def start(config: Task1Config, out: Path, around: Surroundings) -> dict[str, Any
     if config.submission is not None:
         submission_digest(config.submission)
     folder.claim()
-    with folder.locked():
+    with folder.locked(), folder.given_back():
         strategy = open_strategy(config, folder.strategy_log)
         try:
             config = resolved(config, dict(strategy.settings), Path())
             for note in strategy.notes:
                 around.terminal.warn(note)
             around.disk.write(folder.config, config.to_yaml())
-            return _Run(folder, config, strategy, around).to_the_end(resume=False, replays=True)
+            with _says_how_to_go_on(folder, around):
+                return _Run(folder, config, strategy, around).to_the_end(resume=False, replays=True)
         finally:
             strategy.close()
 
@@ -116,9 +118,27 @@ def resume(
             around.disk.write(folder.config, config.to_yaml())
         strategy = open_strategy(config, folder.strategy_log)
         try:
-            return _Run(folder, config, strategy, around).to_the_end(resume=True, replays=replays)
+            with _says_how_to_go_on(folder, around):
+                return _Run(folder, config, strategy, around).to_the_end(resume=True, replays=replays)
         finally:
             strategy.close()
+
+
+class Interrupted(FederationError):
+    """The user ended the run; what is committed is safe."""
+
+
+@contextmanager
+def _says_how_to_go_on(folder: RunFolder, around: Surroundings) -> Iterator[None]:
+    """Tell how to go on when a run ends before its time."""
+    hint = f"go on with: challenge run task1 --resume {folder.root}"
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(f"interrupted; {hint}") from error
+    except (OSError, WorkerError):
+        around.terminal.warn(f"what was done is safe; {hint}")
+        raise
 
 
 class _Run:

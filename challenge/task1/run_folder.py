@@ -6,12 +6,14 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from challenge.config import ConfigError
+from fl_core.errors import InputError
+from partitions.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,23 @@ class RunFolder:
         unborn = {self.checkpoint.name, self.strategy_log.name, f".{self.config.name}.tmp"}
         begun = self.checkpoint.is_dir() and any(self.checkpoint.iterdir())
         return not begun and all(path.name in unborn for path in self.root.iterdir())
+
+    @contextmanager
+    def given_back(self) -> Iterator[None]:
+        """Empty the folder again when an input turns out to be wrong before the first checkpoint.
+
+        Then the same ``--out`` takes the corrected call, and nothing suggests that there is a run.
+        """
+        try:
+            yield
+        except (InputError, DataError):
+            if not any(self.checkpoint.iterdir()):
+                for path in (self.config, self.partition, self.log, self.strategy_log):
+                    path.unlink(missing_ok=True)
+                self.checkpoint.rmdir()
+                with suppress(OSError):  # it holds something of others, or is where a disk is mounted
+                    self.root.rmdir()
+            raise
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -47,9 +47,11 @@ def check_like(tensors: Tensors, template: Tensors, *, what: str) -> tuple[dict[
     notes = []
     for name, expected in template.items():
         subject = f"{what}: tensor {name!r}"
-        array = tensors[name]
+        given: object = tensors[name]
+        # Arithmetic makes numpy scalars of arrays without dimensions.
+        array = np.asarray(given) if isinstance(given, np.generic) else given
         if not isinstance(array, np.ndarray):
-            raise TensorError(f"{subject} is a {type(array).__name__}; it must be a numpy array")
+            raise TensorError(f"{subject} is a {type(given).__name__}; it must be a numpy array")
         if array.shape != expected.shape:
             raise TensorError(f"{subject} has shape {array.shape}; it must be {expected.shape}")
         came = array.dtype

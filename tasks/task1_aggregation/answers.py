@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -60,14 +61,29 @@ def check_configs(
             "configure_round",
             f"no RoundConfig for the selected site {missing[0]}; return one per site or one for all",
         )
-    for name in names:
-        _check_config(configs[name], f"site {name}: ", model)
-    return {name: configs[name] for name in names}
+    return {name: _checked(configs[name], f"site {name}: ", model) for name in names}
+
+
+def _checked(config: RoundConfig, where: str, model: Tensors) -> RoundConfig:
+    """Return the configuration with plain numbers: numpy's print otherwise, and a resume would lose that."""
+    if not isinstance(config, RoundConfig):
+        raise StrategyError("configure_round", f"{where}a RoundConfig is wanted, not {type(config).__name__}")
+    config = replace(
+        config,
+        learning_rate=_plain(config.learning_rate),
+        epochs=_plain(config.epochs),
+        batches=_plain(config.batches),
+        proximal_mu=_plain(config.proximal_mu),
+    )
+    _check_config(config, where, model)
+    return config
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _check_config(config: RoundConfig, where: str, model: Tensors) -> None:
-    if not isinstance(config, RoundConfig):
-        raise StrategyError("configure_round", f"{where}a RoundConfig is wanted, not {type(config).__name__}")
     _positive(config.learning_rate, "learning_rate", where)
     _positive(config.epochs, "epochs", where)
     if config.epochs is not None and config.batches is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from fl_core.aggregator.service import RoundClosed
 from fl_core.aggregator.state import Best
@@ -16,9 +17,18 @@ from tasks.task1_aggregation.rows import NAN, RoundRow, SiteRow
 from tasks.task1_aggregation.run_state import SegmentRow
 from tasks.task1_aggregation.score import SiteScore
 from tasks.task1_aggregation.settings import ExperimentSettings
+from tasks.task1_aggregation.strategy import RoundConfig
 
 INVALID = "invalid"
 """Status of a site whose update was refused (shapes, dtypes, values that are not finite)."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Bytes of one whole transfer to a site and of one back."""
+
+    down: int
+    up: int
 
 
 def round_record(
@@ -45,7 +55,7 @@ def site_rows(
     play: RoundPlay,
     work: Mapping[str, SiteWork],
     staleness: Mapping[str, int],
-    model_bytes: int,
+    sizes: Mapping[str, Traffic],
 ) -> tuple[SiteRow, ...]:
     """Return the rows of sites.csv.
 
@@ -54,7 +64,7 @@ def site_rows(
         play: The round as it went.
         work: What each site had to do.
         staleness: Of the update that counted in this round, by site.
-        model_bytes: Size of the model on the wire.
+        sizes: What crosses to each site and back in one whole transfer.
     """
     rows = []
     for name, site in play.sites.items():
@@ -70,8 +80,8 @@ def site_rows(
                 n_validate=work[name].n_validate,
                 epochs=work[name].epochs if site.trained else 0.0,
                 staleness=staleness.get(name, 0),
-                bytes_down=round(model_bytes * site.bytes_down_factor),
-                bytes_up=round(model_bytes * site.bytes_up_factor),
+                bytes_down=round(sizes[name].down * site.bytes_down_factor),
+                bytes_up=round(sizes[name].up * site.bytes_up_factor),
                 loss=metrics.get("valid_loss", NAN),
                 dice_wt=metrics.get("dice_wt", NAN),
                 dice_tc=metrics.get("dice_tc", NAN),
@@ -90,9 +100,34 @@ def segment_rows(number: int, play: RoundPlay) -> tuple[SegmentRow, ...]:
     )
 
 
-def model_bytes(model: Tensors) -> int:
-    """Return the size of a model's arrays in bytes."""
-    return sum(array.nbytes for array in model.values())
+def traffic(
+    model: Tensors,
+    optimizer: Tensors,
+    configs: Mapping[str, RoundConfig],
+    reports: Mapping[str, SiteReport],
+    sites: Iterable[str],
+) -> dict[str, Traffic]:
+    """Return the bytes of one whole transfer to and from each site.
+
+    To a site that trains go the model, what the strategy broadcasts and the averaged optimizer; from it
+    comes its update, with its optimizer where that is averaged. Other sites get the model alone.
+
+    Args:
+        model: The global model that the round started with.
+        optimizer: The averaged optimizer arrays that it started with.
+        configs: Of the selected sites.
+        reports: By site; one without has nothing to send.
+        sites: All of them.
+    """
+    sizes = {}
+    for name in sites:
+        extras = _bytes(configs[name].broadcast) + _bytes(optimizer) if name in configs else 0
+        sizes[name] = Traffic(_bytes(model) + extras, _bytes(reports[name].tensors) if name in reports else 0)
+    return sizes
+
+
+def _bytes(tensors: Tensors) -> int:
+    return sum(array.nbytes for array in tensors.values())
 
 
 def round_row(

@@ -1,7 +1,8 @@
 """Checkpoints: arrays in files named by their content, and one small file that commits them.
 
-``checkpoint/state.json`` is replaced atomically after the files it names are safe; whatever it does
-not name is litter of an interrupted round and is removed.
+``checkpoint/state.json`` is replaced atomically after the files it names are safe; arrays that it does
+not name are litter of an interrupted round and are removed. Files of others (what MLflow has not been
+told yet) stay.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class Checkpoint:
             "objects": objects,
             "state": plain,
         }
-        content = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        # Not sorted: a strategy sees the order of its own state and of the metrics in its history.
+        content = json.dumps(document, separators=(",", ":")).encode()
         self._disk.write(self._folder / "state.json", content)
         self._remove_litter([*objects.values(), *(call.updates for call in state.calls)])
 
@@ -116,10 +118,11 @@ class Checkpoint:
         return self._folder / f"{name}.safetensors"
 
     def _remove_litter(self, keep: Iterable[str]) -> None:
-        kept = {f"{name}.safetensors" for name in keep if name} | {"state.json"}
-        for file in self._folder.iterdir():
-            if file.name not in kept and file.is_file():
-                file.unlink(missing_ok=True)
+        kept = {self._path(name).name for name in keep if name}
+        for pattern in ("*.safetensors", ".*.safetensors.tmp", ".state.json.tmp"):
+            for file in self._folder.glob(pattern):
+                if file.name not in kept:
+                    file.unlink(missing_ok=True)
 
 
 def _compare(saved: Mapping[str, str], current: Mapping[str, str]) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from fl_core.aggregation.base import SiteUpdate
 from fl_core.aggregation.weighted_mean import normalised
@@ -20,11 +22,11 @@ from fl_core.tensors import Tensors
 from tasks.task1_aggregation.answers import check_configs, check_selection
 from tasks.task1_aggregation.bookkeeping import (
     final_row,
-    model_bytes,
     round_record,
     round_row,
     segment_rows,
     site_rows,
+    traffic,
 )
 from tasks.task1_aggregation.calls import Calls
 from tasks.task1_aggregation.clock.base import Clock, SiteWork
@@ -154,14 +156,16 @@ class Experiment:
         arrivals = _arrivals(state, play, reports)
         refused = self._deliver(aggregator, play, arrivals)
         record = round_record(number, tuple(configs), play, reports, refused)
+        sizes = traffic(state.model, state.optimizer, configs, reports, play.sites)
         closed, state = self._aggregate(state, aggregator, record)
         convergence = state.convergence.advance(
             score.value(self._settings.score_kind) if score else None, play.round_time_s
         )
         staleness = {report.site: age for report, age in arrivals}
-        rows = site_rows(record, play, work, staleness, model_bytes(aggregator.model))
+        rows = site_rows(record, play, work, staleness, sizes)
         row = round_row(record, closed, score, aggregator.state.best, convergence, self._settings, rows)
-        trained = {n: r.local_state for n, r in reports.items() if play.sites[n].trained and r.local_state}
+        # What a training leaves at its site, be it nothing, replaces what the one before left.
+        trained = {n: r.local_state for n, r in reports.items() if play.sites[n].trained}
         return replace(
             state,
             aggregator=aggregator.state,
@@ -169,7 +173,7 @@ class Experiment:
             best=aggregator.best_model,
             optimizer=aggregator.optimizer,
             strategy=dict(self._host.state),
-            site_states={**state.site_states, **trained},
+            site_states={n: kept for n, kept in {**state.site_states, **trained}.items() if kept},
             deferred=self._deferred(state, play, reports),
             busy=dict(play.busy),
             history=(*state.history, record),
@@ -269,7 +273,15 @@ class Experiment:
                 kept, used = self._keeper.keep(given, state.call_bytes)
                 full = not kept
             context = self._calls.context("aggregate", rounds, state.history, record.selected, record)
-            return self._host.aggregate(context, model, given)
+            # Copies on both ways: a strategy in this process may keep what it got or returned, and
+            # change it, while the engine still calls it the best model.
+            answer = self._host.aggregate(context, dict(model), given)
+            if not isinstance(answer, Mapping):
+                kind = type(answer).__name__
+                raise StrategyError(
+                    "aggregate", f"returned a {kind}; a mapping of tensor name to array is wanted"
+                )
+            return {name: _own(array) for name, array in answer.items()}
 
         try:
             closed = aggregator.close_round(aggregate)
@@ -325,9 +337,13 @@ def as_updates(updates: Sequence[SiteUpdate]) -> list[Update]:
     """Return the engine's updates as participants see them, with weights that sum to 1."""
     weights = normalised([update.samples for update in updates])
     return [
-        Update(u.site, u.tensors, weight, u.samples, u.metrics, u.staleness)
+        Update(u.site, dict(u.tensors), weight, u.samples, dict(u.metrics), u.staleness)
         for u, weight in zip(updates, weights, strict=True)
     ]
+
+
+def _own(array: Any) -> Any:
+    return array.copy() if isinstance(array, np.ndarray) and array.flags.writeable else array
 
 
 def _arrivals(state: RunState, play: RoundPlay, reports: Mapping[str, SiteReport]) -> Arrivals:

@@ -7,6 +7,7 @@ with these kept, calling the functions again in order rebuilds every variable.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from fl_core.tensors import Array
@@ -61,7 +62,9 @@ class UpdateKeeper:
                 "site": u.site,
                 "weight": u.weight,
                 "n_train": u.n_train,
-                "metrics": dict(u.metrics),
+                # Pairs, since metadata is written in the order of its names and a strategy sees this one;
+                # NaN and infinities as text, which metadata does not hold as numbers.
+                "metrics": [[n, v if math.isfinite(v) else str(v)] for n, v in u.metrics.items()],
                 "staleness": u.staleness,
             }
             for u in updates
@@ -78,7 +81,7 @@ class UpdateKeeper:
             array.flags.writeable = False
             grouped[int(index)][tensor] = array
         return [
-            Update(tensors=tensors, **facts)
+            Update(tensors=tensors, **{**facts, "metrics": {name: float(v) for name, v in facts["metrics"]}})
             for tensors, facts in zip(grouped, metadata["updates"], strict=True)
         ]
 

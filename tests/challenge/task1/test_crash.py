@@ -41,7 +41,11 @@ def undisturbed(
 ) -> Iterator[tuple[dict[str, bytes], list[str]]]:
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     disk = FaultyDisk()
-    start(configuration(tiny_data, submission=submission, isolation="none", rounds=2), folder, surroundings(disk))
+    start(
+        configuration(tiny_data, submission=submission, isolation="none", rounds=2),
+        folder,
+        surroundings(disk),
+    )
     yield results(folder), disk.steps
 
 

@@ -87,3 +87,12 @@ def test_empty_arrays_and_models() -> None:
     empty = {"w": np.zeros((0, 3), np.float32)}
     assert check_like(empty, empty, what="x") == (empty, ())
     assert check_like({}, {}, what="x") == ({}, ())
+
+
+def test_a_number_stands_for_an_array_without_dimensions() -> None:
+    template = {"scale": np.array(1.0, np.float32)}
+
+    checked, notes = check_like({"scale": template["scale"] * np.float32(2)}, template, what="the aggregate")
+
+    assert checked["scale"].shape == () and float(checked["scale"]) == 2.0
+    assert notes == ()
