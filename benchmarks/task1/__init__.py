@@ -1,0 +1,1 @@
+"""FedAvg against pooled training and against each institution alone, through ``challenge run task1``."""
