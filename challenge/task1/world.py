@@ -19,7 +19,7 @@ from tasks.task1_aggregation.round_work import round_work
 from tasks.task1_aggregation.settings import ExperimentSettings
 from tasks.task1_aggregation.strategy import RoundConfig
 
-EMBEDDED_HORIZON_S = 7200.0
+EMBEDDED_HORIZON_S = 12000.0
 """Of the embedded default: FedAvg's default rounds use about three quarters of it (docs/recipe.md)."""
 
 

@@ -11,11 +11,15 @@ from tasks.task1_aggregation.clock.base import SiteTimes, SiteWork
 from tasks.task1_aggregation.clock.profiles import SiteProfile, measured_profiles
 from tasks.task1_aggregation.errors import SettingsError
 
+FEDERATION_SEED = 0xFEEDFACE
+"""Of the sites' computers and links; the challenge's own constant."""
+
 
 class DefaultClock:
     """Draws every site's times from a generator of its own.
 
-    A site gets one of the 21 measured computers and one of the 16 links. In every round it draws, in
+    A site gets one of the 21 measured computers and one of the 16 links, by its name alone: seeds vary
+    the times of one federation, not the federation. In every round it draws, in
     this order and whether it trains or not: download, validation a case, training a case, validation a
     case again, upload; each is ``max(1, normal(mean, sd))`` seconds. So neither another site's
     selection nor its own shifts any time. Training costs
@@ -36,7 +40,7 @@ class DefaultClock:
 
     def __init__(self, seed: int, sites: Iterable[str]) -> None:
         self._seed = seed
-        self.profiles: Mapping[str, SiteProfile] = {site: _assigned(seed, site) for site in sites}
+        self.profiles: Mapping[str, SiteProfile] = {site: _assigned(site) for site in sites}
 
     def draw(self, round: int, work: Mapping[str, SiteWork]) -> dict[str, SiteTimes]:
         """Return every site's times; see `Clock.draw`."""
@@ -64,9 +68,9 @@ class DefaultClock:
         )
 
 
-def _assigned(seed: int, site: str) -> SiteProfile:
+def _assigned(site: str) -> SiteProfile:
     profiles = measured_profiles()
-    rng = generator(seed, "clock profile", site)
+    rng = generator(FEDERATION_SEED, "clock profile", site)
     compute = int(rng.integers(len(profiles.compute)))
     return profiles.pair(compute, int(rng.integers(len(profiles.network))))
 
