@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "task1"
 LAST_WORDS_S = 60.0
+OF_A_ROUND = ("round_time_s", "selected", "received", "dropped", "bytes")
 
 
 class Board:
@@ -56,15 +57,25 @@ class Board:
         if tracker is not None:
             tracker.log_round(row.round, metrics_of(row))
 
-    def finish(self, headline: Mapping[str, Any]) -> None:
-        """Log the headline numbers and the run's files."""
+    def finish(self, headline: Mapping[str, Any], step: int) -> None:
+        """Log the headline numbers and the run's files.
+
+        Args:
+            headline: Numbers by name; None for what was not measured.
+            step: The last row's round: more rounds give the numbers a step of their own.
+        """
         tracker = self._opened()
         if tracker is None:
             return
         numbers = {name: float(value) for name, value in headline.items() if value is not None}
-        tracker.log_round(int(headline["best_round"]), {f"final_{k}": v for k, v in numbers.items()})
+        tracker.log_round(step, {f"final_{k}": v for k, v in numbers.items()})
         tracker.log_artifacts(self._folder.root)
         tracker.finish("FINISHED")
+
+    def fail(self) -> None:
+        """Mark the run as failed, if it came as far as the board; a resume sets it running again."""
+        if self._tracker is not None:
+            self._tracker.finish("FAILED")
 
     def close(self) -> tuple[str, ...]:
         """Wait a little for what is still to be sent; return what went wrong."""
@@ -114,6 +125,12 @@ class Board:
 
 
 def metrics_of(row: RoundRow) -> dict[str, float]:
-    """Return the numbers of a round's row that were measured."""
+    """Return the numbers of a round's row that were measured.
+
+    The last row is of no round: what it says of one is left out, so that a run to which rounds are added
+    can still log that round under the same step.
+    """
     values = {name: value for name, value in asdict(row).items() if isinstance(value, (int, float))}
+    if row.status == "final":
+        values = {name: value for name, value in values.items() if name not in OF_A_ROUND}
     return {name: float(value) for name, value in values.items() if math.isfinite(value) and name != "round"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from importlib import metadata
 from importlib.util import find_spec
@@ -76,7 +77,11 @@ def run_facts(
         "engine": {"name": config.engine, "workers": engine.workers},
         "resumed_at_rounds": list(resumes["resumes"]),
         "resumed_exactly": bool(resumes["exact"]),
-        "results": {name: value for name, value in headline.items() if value is not None},
+        "results": {name: value for name, value in headline.items() if _is_number(value)},
         "wall_s": round(wall_s, 1),
         "machine": machine_facts(threads=1, device=engine.device),
     }
+
+
+def _is_number(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))

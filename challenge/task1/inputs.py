@@ -127,6 +127,11 @@ def read_inputs(config: Task1Config, cache_root: Path, workers: int, progress: P
         test_fraction=config.test_fraction,
         named_csv=True,
     )
+    if chosen.hidden and HIDDEN_SITE in chosen.institutions:
+        raise DataError(
+            f"{config.partition}: no institution can be called {HIDDEN_SITE!r} when cases are hidden that "
+            "belong to none; rename it"
+        )
     used = _used(chosen, {case.id: case for case in index.cases})
     entries = CaseCache(cache_root / "cases").prepare(
         used,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,21 @@ from challenge.records.keys import configuration_home, load_or_create_key
 from challenge.records.record import write_record
 from challenge.submissions.digest import submission_digest
 from challenge.task1.board import Board
-from challenge.task1.embedded import cache_home
 from challenge.task1.engine import Engine, open_engine
-from challenge.task1.facts import code_version, run_facts
-from challenge.task1.inputs import Inputs, read_inputs
+from challenge.task1.facts import run_facts
+from challenge.task1.inputs import Inputs
 from challenge.task1.outputs import draw, summary, write_results, write_tables
+from challenge.task1.preparation import Preparation, prepare
 from challenge.task1.run_folder import EventLog, RunFolder
 from challenge.task1.strategy_host import OpenedStrategy, open_strategy, submission_name
 from challenge.task1.terminal import Terminal
-from challenge.task1.world import experiment_settings, make_world, resolved, steps
+from challenge.task1.world import resolved, steps
 from fl_core.durable import Disk
 from fl_core.errors import FederationError, WorkerError
+from leaderboard.names import without_password
 from tasks.task1_aggregation.calls import Calls
 from tasks.task1_aggregation.checkpoint import Checkpoint, CheckpointError
-from tasks.task1_aggregation.experiment import Experiment, World
+from tasks.task1_aggregation.experiment import Experiment
 from tasks.task1_aggregation.hidden_test import meet_hidden_cases
 from tasks.task1_aggregation.recording import UpdateKeeper, replay
 from tasks.task1_aggregation.run_state import RunState, first_state
@@ -68,17 +68,20 @@ def start(config: Task1Config, out: Path, around: Surroundings) -> dict[str, Any
     if config.submission is not None:
         submission_digest(config.submission)
     folder.claim()
-    with folder.locked(), folder.given_back():
-        strategy = open_strategy(config, folder.strategy_log)
-        try:
-            config = resolved(config, dict(strategy.settings), Path())
-            for note in strategy.notes:
-                around.terminal.warn(note)
-            around.disk.write(folder.config, config.to_yaml())
-            with _says_how_to_go_on(folder, around):
-                return _Run(folder, config, strategy, around).to_the_end(resume=False, replays=True)
-        finally:
-            strategy.close()
+    with folder.locked():
+        folder.claim()  # again, now that nobody else can: another process may have been faster
+        with folder.given_back():
+            strategy = open_strategy(config, folder.strategy_log)
+            try:
+                config = resolved(config, dict(strategy.settings), Path())
+                for note in strategy.notes:
+                    around.terminal.warn(note)
+                around.disk.write(folder.config, _public(config).to_yaml())
+                with _says_how_to_go_on(folder, around):
+                    ready = prepare(config, Checkpoint(folder.checkpoint, around.disk), around, resume=False)
+                    return _Run(folder, config, strategy, around, ready).to_the_end(replays=True)
+            finally:
+                strategy.close()
 
 
 def resume(
@@ -113,15 +116,25 @@ def resume(
             config = config.model_copy(update={"tracking_uri": tracking_uri})
         if extended:
             config = config.model_copy(update={"rounds": rounds})
-            folder.record.unlink(missing_ok=True)
+        ready = prepare(config, Checkpoint(folder.checkpoint, around.disk), around, resume=True)
+        # Only now: what is refused above leaves a finished run finished.
+        folder.record.unlink(missing_ok=True)
         if extended or tracking_uri is not None:
-            around.disk.write(folder.config, config.to_yaml())
+            around.disk.write(folder.config, _public(config).to_yaml())
+        elif "://***@" in (config.tracking_uri or ""):
+            around.terminal.warn("the password of the tracking URI is not kept: give --tracking-uri again")
         strategy = open_strategy(config, folder.strategy_log)
         try:
             with _says_how_to_go_on(folder, around):
-                return _Run(folder, config, strategy, around).to_the_end(resume=True, replays=replays)
+                return _Run(folder, config, strategy, around, ready).to_the_end(replays=replays)
         finally:
             strategy.close()
+
+
+def _public(config: Task1Config) -> Task1Config:
+    """Return the configuration without what must not stand in a file that is shown to others."""
+    uri = config.tracking_uri
+    return config if uri is None else config.model_copy(update={"tracking_uri": without_password(uri)})
 
 
 class Interrupted(FederationError):
@@ -145,75 +158,65 @@ class _Run:
     """One process's share of a run: prepare, play the rounds that are left, finish."""
 
     def __init__(
-        self, folder: RunFolder, config: Task1Config, strategy: OpenedStrategy, around: Surroundings
+        self,
+        folder: RunFolder,
+        config: Task1Config,
+        strategy: OpenedStrategy,
+        around: Surroundings,
+        ready: Preparation,
     ) -> None:
         self._folder = folder
         self._config = config
         self._strategy = strategy
         self._around = around
         self._terminal = around.terminal
-        self._settings = experiment_settings(config)
+        self._ready = ready
+        self._settings = ready.settings
         self._checkpoint = Checkpoint(folder.checkpoint, around.disk)
         self._log = EventLog(folder.log, around.now)
         self._began = around.now()
 
-    def to_the_end(self, *, resume: bool, replays: bool) -> dict[str, Any]:
+    def to_the_end(self, *, replays: bool) -> dict[str, Any]:
         """Play what is left and finish the folder."""
-        inputs = self._inputs()
-        identity = self._identity(inputs)
-        world = make_world(self._config, self._settings, inputs.sites)
-        saved = self._saved(identity) if resume and self._checkpoint.exists else None
+        inputs, saved = self._ready.inputs, self._ready.saved
         self._around.disk.write(self._folder.partition, inputs.split_csv())
-        self._log.write("resumed" if saved else "started", identity=identity)
+        self._log.write("resumed" if saved else "started", identity=dict(self._ready.identity))
         with self._around.engine(self._config, inputs) as engine:
             if saved is None:
                 state = first_state(engine.initial(self._config))
-                facts: dict[str, Any] = {"resumes": [], "exact": True}
+                facts: dict[str, Any] = {"resumes": [], "exact": True, "device": engine.device}
             else:
                 state, facts = saved
+                self._same_device(facts, engine)
                 facts = {**facts, "resumes": [*facts["resumes"], state.aggregator.round]}
                 facts["exact"] = self._recall(state, inputs, replays) and facts["exact"]
             board = Board(self._config, self._folder, submission_name(self._config.submission), self._around)
             try:
-                state = self._play(state, engine, world, inputs, identity, board, facts)
+                state = self._play(state, engine, board, facts)
+                self._strategy.close()  # what it still prints must not change a log that the record names
                 cases = self._hidden_test(engine, inputs, state)
-                headline = self._finish(state, cases, world, inputs, identity, engine, facts)
-                board.finish(headline)
+                headline = self._finish(state, cases, engine, facts)
+                board.finish(headline, state.rounds[-1].round)
+            except (FederationError, OSError):
+                board.fail()
+                raise
             finally:
                 for problem in board.close():
                     self._terminal.warn(f"tracking: {problem}")
         self._terminal.finished(self._folder.root, headline)
         return headline
 
-    def _inputs(self) -> Inputs:
-        root = cache_home(self._around.environment)
-        inputs = read_inputs(self._config, root, os.cpu_count() or 1, self._terminal.progress)
-        for note in inputs.notes:
-            self._terminal.warn(note)
-        return inputs
-
-    def _identity(self, inputs: Inputs) -> dict[str, str]:
-        submission, init = self._config.submission, self._config.init
-        return {
-            "submission": submission_digest(submission) if submission else "built-in",
-            "version": code_version(),
-            "config": self._config.digest(),
-            "data": inputs.data_digest(),
-            "split": f"sha256:{hashlib.sha256(inputs.split_csv()).hexdigest()}",
-            "init": f"sha256:{hashlib.sha256(init.read_bytes()).hexdigest()}" if init else "seeded",
-        }
-
-    def _saved(self, identity: Mapping[str, str]) -> tuple[RunState, dict[str, Any]]:
-        state, facts = self._checkpoint.load(identity)
-        if state.scored_last and self._settings.rounds > state.aggregator.round:
-            # Rounds were added: the row that scored the last model gives way to that round's own.
-            state = replace(state, rounds=state.rounds[:-1], scored_last=False)
-        return state, facts
+    def _same_device(self, facts: Mapping[str, Any], engine: Engine) -> None:
+        if facts["device"] != engine.device:
+            raise CheckpointError(
+                f"cannot resume: the device changed since the run began ({facts['device']} then, "
+                f"{engine.device} now); go on where there is the same, or start a new run"
+            )
 
     def _recall(self, state: RunState, inputs: Inputs, replays: bool) -> bool:
         """Bring the strategy back to where it was; return whether that is exact."""
         host = self._strategy.host
-        if self._strategy.resumes_from_state or not state.history:
+        if self._strategy.resumes_from_state or not state.history or state.scored_last:
             host.restore(state.strategy)
             return True
         if not replays:
@@ -236,30 +239,26 @@ class _Run:
         self,
         state: RunState,
         engine: Engine,
-        world: World,
-        inputs: Inputs,
-        identity: Mapping[str, str],
         board: Board,
         facts: dict[str, Any],
     ) -> RunState:
+        sites = self._ready.inputs.sites
         experiment = Experiment(
             self._settings,
-            inputs.sites,
+            sites,
             lambda n: steps(self._config, n),
-            world,
+            self._ready.world,
             self._strategy.host,
             engine.executor,
             None if self._strategy.resumes_from_state else self._keeper(),
             self._terminal,
         )
-        self._terminal.begin(
-            self._settings.rounds, self._settings.horizon_s, len(inputs.sites), len(state.rounds)
-        )
+        self._terminal.begin(self._settings.rounds, self._settings.horizon_s, len(sites), len(state.rounds))
         board.restore(facts.get("tracking_run"), state)
         while not state.scored_last:
             state = experiment.play(state)
             facts["tracking_run"] = board.run_id
-            self._checkpoint.save(state, identity, facts)
+            self._checkpoint.save(state, self._ready.identity, facts)
             write_tables(self._folder, state, self._around.disk)
             row = state.rounds[-1]
             self._log.write("round", round=row.round, status=row.status, score=_plain(row.round_score))
@@ -290,23 +289,20 @@ class _Run:
         self,
         state: RunState,
         cases: Sequence[Mapping[str, Any]],
-        world: World,
-        inputs: Inputs,
-        identity: Mapping[str, str],
         engine: Engine,
         facts: Mapping[str, Any],
     ) -> dict[str, Any]:
         disk = self._around.disk
         write_results(self._folder, state, cases, disk)
-        draw(self._folder, state, world, self._settings.horizon_s, disk)
+        draw(self._folder, state, self._ready.world, self._settings.horizon_s, disk)
         headline = summary(state, cases)
         self._log.write("finished", **{name: _plain(value) for name, value in headline.items()})
         record = run_facts(
             self._config,
             self._strategy,
             state,
-            inputs,
-            identity,
+            self._ready.inputs,
+            self._ready.identity,
             engine,
             facts,
             headline,

@@ -65,7 +65,7 @@ def open_strategy(config: Task1Config, log: Path) -> OpenedStrategy:
         from tasks.task1_aggregation.submission import load
 
         loaded = load(config.submission)
-        host = LocalHost(loaded.strategy)
+        host = LocalHost(loaded.strategy, submitted=True)
         return OpenedStrategy(
             host, name, loaded.kind, "none", loaded.resumes_from_state, loaded.settings, loaded.notes
         )

@@ -6,20 +6,19 @@ the model, aggregate what arrived, write down what happened.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Protocol
 
 from fl_core.aggregation.base import SiteUpdate
-from fl_core.aggregation.weighted_mean import normalised
 from fl_core.aggregator.rounds import Rules as AggregatorRules
 from fl_core.aggregator.service import Aggregator, RoundClosed, apply_delta, split_optimizer
 from fl_core.errors import TensorError
 from fl_core.executor.base import Executor, SiteJob, SiteReport
 from fl_core.tensors import Tensors
 from tasks.task1_aggregation.answers import check_configs, check_selection
+from tasks.task1_aggregation.arrivals import Arrivals, arrivals_of, as_updates, own_arrays
 from tasks.task1_aggregation.bookkeeping import (
     final_row,
     round_record,
@@ -44,13 +43,10 @@ from tasks.task1_aggregation.round_work import (
     training_job,
     validation_job,
 )
-from tasks.task1_aggregation.run_state import DeferredUpdate, RecordedCall, RunState
+from tasks.task1_aggregation.run_state import BeforeLast, DeferredUpdate, RecordedCall, RunState
 from tasks.task1_aggregation.score import SiteScore, pooled
 from tasks.task1_aggregation.settings import ExperimentSettings
-from tasks.task1_aggregation.strategy import RoundConfig, Update
-
-Arrivals = Sequence[tuple[SiteReport, int]]
-"""Reports that reach the aggregator in a round, with their staleness, in name order."""
+from tasks.task1_aggregation.strategy import RoundConfig
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,19 @@ class Observer(Protocol):
     def note(self, round: int, text: str) -> None:
         """Something to be remarked."""
         ...
+
+
+def at_horizon(time_s: float, horizon_s: float) -> bool:
+    """Tell whether the simulated time is over.
+
+    A round that ends at the horizon ends at ``start + (horizon - start)``, which rounds to as much as a
+    few units in the last place before it.
+
+    Example:
+        >>> at_horizon(0.7999999999999999, 0.8), at_horizon(0.79, 0.8)
+        (True, False)
+    """
+    return time_s >= horizon_s * (1 - 4 * sys.float_info.epsilon)
 
 
 class Experiment:
@@ -122,7 +131,7 @@ class Experiment:
         """
         aggregator = self._aggregator(state)
         ended = aggregator.round >= self._settings.rounds
-        if ended or state.simulated_time_s >= self._settings.horizon_s:
+        if ended or at_horizon(state.simulated_time_s, self._settings.horizon_s):
             return self._score_last(state, aggregator)
         return self._play_round(state, aggregator)
 
@@ -153,7 +162,7 @@ class Experiment:
         )
         reports = self._run(aggregator, tuple(configs), self._jobs(state, aggregator, play, configs, work))
         score = self._scored(aggregator, reports) if number % self._settings.score_every == 0 else None
-        arrivals = _arrivals(state, play, reports)
+        arrivals = arrivals_of(state, play, reports)
         refused = self._deliver(aggregator, play, arrivals)
         record = round_record(number, tuple(configs), play, reports, refused)
         sizes = traffic(state.model, state.optimizer, configs, reports, play.sites)
@@ -276,12 +285,7 @@ class Experiment:
             # Copies on both ways: a strategy in this process may keep what it got or returned, and
             # change it, while the engine still calls it the best model.
             answer = self._host.aggregate(context, dict(model), given)
-            if not isinstance(answer, Mapping):
-                kind = type(answer).__name__
-                raise StrategyError(
-                    "aggregate", f"returned a {kind}; a mapping of tensor name to array is wanted"
-                )
-            return {name: _own(array) for name, array in answer.items()}
+            return own_arrays(answer)
 
         try:
             closed = aggregator.close_round(aggregate)
@@ -330,24 +334,6 @@ class Experiment:
             rounds=(*state.rounds, row),
             convergence=convergence,
             scored_last=True,
+            before_last=BeforeLast(state.aggregator.best, state.convergence),
+            best_before_last=state.best,
         )
-
-
-def as_updates(updates: Sequence[SiteUpdate]) -> list[Update]:
-    """Return the engine's updates as participants see them, with weights that sum to 1."""
-    weights = normalised([update.samples for update in updates])
-    return [
-        Update(u.site, dict(u.tensors), weight, u.samples, dict(u.metrics), u.staleness)
-        for u, weight in zip(updates, weights, strict=True)
-    ]
-
-
-def _own(array: Any) -> Any:
-    return array.copy() if isinstance(array, np.ndarray) and array.flags.writeable else array
-
-
-def _arrivals(state: RunState, play: RoundPlay, reports: Mapping[str, SiteReport]) -> Arrivals:
-    number = state.aggregator.round
-    current = [(reports[n], 0) for n, site in play.sites.items() if site.status is SiteStatus.OK]
-    stale = [(u.report, number - u.report.round) for u in state.deferred if u.arrives_s <= play.end_s]
-    return sorted([*current, *stale], key=lambda arrival: arrival[0].site)

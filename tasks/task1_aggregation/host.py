@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from fl_core.errors import TensorError
@@ -47,10 +49,17 @@ class StrategyHost(Protocol):
 
 
 class LocalHost:
-    """Runs a strategy in this process, so that ``breakpoint()`` works. No protection at all."""
+    """Runs a strategy in this process, so that ``breakpoint()`` works. No protection at all.
 
-    def __init__(self, strategy: Strategy) -> None:
+    Args:
+        strategy: What is called.
+        submitted: Whether it is a participant's, whose errors become a `StrategyError`; an error in a
+            strategy of our own passes as it is.
+    """
+
+    def __init__(self, strategy: Strategy, *, submitted: bool = False) -> None:
         self._strategy = strategy
+        self._submitted = submitted
         self._state: dict[str, Any] = {}
 
     def select_sites(self, context: RoundContext) -> list[str]:
@@ -81,7 +90,14 @@ class LocalHost:
     def _call(self, function: str, context: RoundContext, *arguments: Any) -> Any:
         """Call a function of the strategy; its state becomes what a resume would restore."""
         context.state = self._state
-        answer = getattr(self._strategy, function)(context, *arguments)
+        try:
+            answer = getattr(self._strategy, function)(context, *arguments)
+        except StrategyError:
+            raise
+        except Exception as error:
+            if not self._submitted:
+                raise
+            raise StrategyError(function, _raised(error)) from error
         try:
             self._state = join_arrays(*split_arrays(context.state, "context.state"))
         except TensorError as error:
@@ -99,6 +115,13 @@ class LocalHost:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+def _raised(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = type(error).__name__ + (f": {text}" if text else "")
+    return f"raised {what} ({Path(place.filename).name} line {place.lineno}); --debug shows the traceback"
 
 
 def _kind(answer: object) -> str:

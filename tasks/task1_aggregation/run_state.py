@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -54,6 +54,14 @@ class DeferredUpdate:
 
 
 @dataclass(frozen=True)
+class BeforeLast:
+    """What scoring the last model may have changed: a round that is not scored must not know of it."""
+
+    best: Best
+    convergence: ConvergenceState
+
+
+@dataclass(frozen=True)
 class RunState:
     """A run between two rounds.
 
@@ -77,6 +85,8 @@ class RunState:
         call_bytes: Bytes of stored updates so far.
         replayable: Whether every call so far can be replayed.
         scored_last: Whether the last model was scored (the run's rounds are over).
+        before_last: What that has changed; see `with_more_rounds`.
+        best_before_last: The best model before that.
     """
 
     aggregator: AggregatorState
@@ -98,6 +108,8 @@ class RunState:
     call_bytes: int = 0
     replayable: bool = True
     scored_last: bool = False
+    before_last: BeforeLast | None = None
+    best_before_last: Tensors = field(default_factory=dict)
 
 
 _PLAIN: dict[str, Any] = {
@@ -112,6 +124,7 @@ _PLAIN: dict[str, Any] = {
     "call_bytes": int,
     "replayable": bool,
     "scored_last": bool,
+    "before_last": BeforeLast | None,
 }
 
 
@@ -130,6 +143,7 @@ def take_apart(state: RunState) -> tuple[dict[str, Any], dict[str, Tensors]]:
         "initial": state.initial,
         "model": state.model,
         "best": state.best,
+        "best_before_last": state.best_before_last,
         "loose": arrays,
     }
 
@@ -142,6 +156,7 @@ def put_together(plain: Mapping[str, Any], groups: Mapping[str, Tensors]) -> Run
         initial=groups["initial"],
         model=groups["model"],
         best=groups["best"],
+        best_before_last=groups["best_before_last"],
         optimizer=loose["optimizer"],
         strategy=loose["strategy"],
         site_states=loose["site_states"],
@@ -172,4 +187,23 @@ def first_state(initial: Tensors) -> RunState:
     fresh = digest(initial)
     return RunState(
         AggregatorState(model=fresh, best=Best(0, fresh)), initial=initial, model=initial, best=initial
+    )
+
+
+def with_more_rounds(state: RunState) -> RunState:
+    """Return the state before the last model was scored, from which added rounds go on.
+
+    The row that scored the last model gives way to that round's own, which may be one that is not scored.
+    """
+    if state.before_last is None:
+        return state
+    return replace(
+        state,
+        aggregator=replace(state.aggregator, best=state.before_last.best),
+        best=state.best_before_last,
+        convergence=state.before_last.convergence,
+        rounds=state.rounds[:-1],
+        scored_last=False,
+        before_last=None,
+        best_before_last={},
     )

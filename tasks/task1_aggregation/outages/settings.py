@@ -217,7 +217,8 @@ def _first(error: ValidationError) -> str:
     found = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in found["loc"])
     if found["type"] in ("union_tag_not_found", "union_tag_invalid"):
-        return "kind must be process, windows or trace"
+        given = found["input"].get("kind")
+        return "kind must be process, windows or trace" + (f", not {given!r}" if given is not None else "")
     if found["type"] == "string_type":
         return f"{key} is {found['input']!r}, a number; names of sites are text: put them in quotes"
     return f"{key}: {found['msg']}, got {found['input']!r}"

@@ -110,9 +110,11 @@ def test_a_finished_run_is_left_alone(tmp_path: Path, tiny_data: Path) -> None:
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_more_rounds_can_be_added(tmp_path: Path, tiny_data: Path) -> None:
-    start(configuration(tiny_data, rounds=2), tmp_path / "short", surroundings())
-    start(configuration(tiny_data, rounds=4), tmp_path / "long", surroundings())
+@pytest.mark.parametrize("score_every", [1, 3])
+def test_more_rounds_can_be_added(tmp_path: Path, tiny_data: Path, score_every: int) -> None:
+    values = {"score_every": score_every}
+    start(configuration(tiny_data, rounds=2, **values), tmp_path / "short", surroundings())
+    start(configuration(tiny_data, rounds=4, **values), tmp_path / "long", surroundings())
 
     resume(tmp_path / "short", 4, None, True, surroundings())
 

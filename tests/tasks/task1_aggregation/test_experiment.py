@@ -20,6 +20,7 @@ from tasks.task1_aggregation.context import RoundContext
 from tasks.task1_aggregation.errors import StrategyError
 from tasks.task1_aggregation.outages.effects import Rules
 from tasks.task1_aggregation.outages.process import Outages, SiteOutages, Window
+from tasks.task1_aggregation.rows import SiteRow, rows_to_csv
 from tasks.task1_aggregation.run_state import first_state
 from tasks.task1_aggregation.strategy import RoundConfig, Strategy, Update
 
@@ -254,3 +255,49 @@ def test_the_profile_of_2022_does_not_credit_the_last_model() -> None:
     assert credited.rounds[-1].convergence_score > credited.rounds[-2].convergence_score
     assert plain.rounds[-1].convergence_score == plain.rounds[-2].convergence_score
     assert replace(plain.rounds[0]) == credited.rounds[0]
+
+
+@pytest.mark.parametrize("treatment", list(OptTreatment))
+def test_local_tensors_last_as_long_as_the_training_that_left_them(treatment: OptTreatment) -> None:
+    class KeepsBiasAtTimes(Strategy):
+        def configure_round(self, context: RoundContext) -> RoundConfig:
+            return RoundConfig(local_names=("bias",) if context.round in (0, 1, 3) else ())
+
+    state = play_all(experiment(KeepsBiasAtTimes(), worker=setup(opt_treatment=treatment)))
+
+    # Round 2 trained the global bias (0 to 1), so round 3 begins with that and not with what was local.
+    np.testing.assert_array_equal(state.site_states["1"]["tensor/bias"], initial()["bias"] + 2)
+
+
+def test_numbers_of_numpy_are_written_as_plain_ones() -> None:
+    class Numpy(Strategy):
+        def configure_round(self, context: RoundContext) -> RoundConfig:
+            return RoundConfig(epochs=np.float64(0.5))
+
+    state = play_all(experiment(Numpy(), rounds=1))
+
+    assert b"numpy" not in rows_to_csv(SiteRow, state.sites) and b"np." not in rows_to_csv(
+        SiteRow, state.sites
+    )
+    assert {row.epochs for row in state.sites} == {0.5}
+
+
+def test_no_round_begins_because_the_horizon_was_missed_by_a_rounding_error() -> None:
+    def offline(*windows: tuple[float, float]) -> Outages:
+        return Outages(
+            0, {site.name: SiteOutages(windows=tuple(Window(*w) for w in windows)) for site in SITES}
+        )
+
+    first, horizon, wait = next(
+        (end, float(horizon), wait)
+        for wait in np.arange(1, 30) * 0.7
+        for end in [play_all(experiment(rounds=1, outages=offline((0.0, float(wait))))).simulated_time_s]
+        for horizon in np.random.default_rng(0).uniform(2 * end, 3 * end, 100)
+        if end + (horizon - end) < horizon
+    )
+    outages = offline((0.0, float(wait)), (first + 1.0, math.inf))
+
+    state = play_all(experiment(rounds=9, horizon_s=horizon, outages=outages))
+
+    assert [row.received for row in state.rounds] == [3, 0, 0]
+    assert state.rounds[1].simulated_time_s < horizon
