@@ -131,8 +131,7 @@ class PyTorchTaskRunner(TaskRunner):
             Means over the batches of ``loss`` and the metrics of the hook; ``samples`` is `train_size`.
 
         Raises:
-            InputError: The learning rate or ``proximal_mu`` is not a usable number.
-            FederationError: None here; a subclass's batches may raise theirs.
+            InputError: The learning rate or ``proximal_mu`` is not a usable number, or there is no batch.
         """
         self._check(context.settings)
         mu = float(context.settings.get("proximal_mu") or 0.0)
@@ -151,6 +150,8 @@ class PyTorchTaskRunner(TaskRunner):
             for name, value in {"loss": float(loss.detach()), **extra}.items():
                 sums[name] = sums.get(name, 0.0) + value
             steps += 1
+        if not steps:
+            raise InputError(f"site {context.site} has no batch to train on in round {context.round}")
         return TaskOutput({name: total / steps for name, total in sums.items()}, self.train_size)
 
     def _amend_gradients(self, mu: float, anchors: list[Tensor]) -> None:

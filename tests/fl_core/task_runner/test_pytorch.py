@@ -196,6 +196,11 @@ def test_a_learning_rate_that_cannot_be_is_refused(rate: float) -> None:
         Runner(Line(), ADAM).train(context(learning_rate=rate))
 
 
+def test_a_round_without_batches_is_refused() -> None:
+    with pytest.raises(InputError, match="site a has no batch to train on in round 3"):
+        Runner(Line(), ADAM).train(context(batches=0, round_=3))
+
+
 def test_a_proximal_term_below_zero_is_refused() -> None:
     with pytest.raises(InputError, match="proximal_mu"):
         Runner(Line(), ADAM).train(context(proximal_mu=-1.0))
