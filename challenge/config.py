@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,11 @@ from tasks.segmentation.training_check import check_training
 
 SCHEMA: Literal["task1-config/1"] = "task1-config/1"
 WEEK_S = 604800.0
+
+
+_NOT_DECISIVE = {
+    "rounds", "tracking_uri", "workers", "replay_limit_mib", "submission", "data", "init",
+}  # fmt: skip
 
 
 class ConfigError(InputError):
@@ -123,9 +128,14 @@ class Task1Config(BaseModel):
     def digest(self) -> str:
         """Return ``sha256:...`` of what decides the result.
 
-        Left out is what a resume may change (rounds, tracking) and what changes no byte (workers).
+        Left out is what a resume may change (rounds, tracking), what changes no byte (workers, the
+        replay's limit), and where files lie: their contents have digests of their own.
         """
-        plain = self.model_dump(mode="json", by_alias=True, exclude={"rounds", "tracking_uri", "workers"})
+        plain = self.model_dump(mode="json", by_alias=True, exclude=_NOT_DECISIVE)
+        if self.partition.endswith(".csv"):
+            del plain["partition"]
+        if self.submission is not None:
+            plain["submission"] = self.submission.stem
         canonical = json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
         return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
 
@@ -147,8 +157,13 @@ def read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-def parse_config(values: Mapping[str, Any], source: str) -> Task1Config:
+def parse_config(values: Mapping[str, Any], source: str, options: Collection[str] = ()) -> Task1Config:
     """Return the typed configuration.
+
+    Args:
+        values: Plain values by key.
+        source: Where they are from, to begin messages with.
+        options: Keys that were given as options of the command line instead.
 
     Raises:
         ConfigError: Names the key, what is wrong and the nearest key that exists.
@@ -161,18 +176,19 @@ def parse_config(values: Mapping[str, Any], source: str) -> Task1Config:
         config = Task1Config.model_validate(dict(values))
         check_training(config.training)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_first(error)}") from error
+        raise ConfigError(_first(error, source, options)) from error
     except InputError as error:
         raise ConfigError(f"{source}: {error}") from error
     return config
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, source: str, options: Collection[str]) -> str:
     """Say in one line which key is wrong and what would do."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
+    where = f"--{key.replace('_', '-')}" if key in options else f"{source}: {key}"
     if first["type"] == "extra_forbidden":
         known = Limits.model_fields if first["loc"][0] == "limits" else ["schema", *Task1Config.model_fields]
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        return f"{key} is no setting{f'; did you mean {near[0]}?' if near else ''}"
-    return f"{key}: {first['msg']}, got {str(first['input'])!r:.80}"
+        return f"{where} is no setting{f'; did you mean {near[0]}?' if near else ''}"
+    return f"{where}: {first['msg']}, got {str(first['input'])!r:.80}"

@@ -112,11 +112,12 @@ def configuration(given: dict[str, Any], file: Path | None) -> Task1Config:
                 raise ConfigError(f"{name}: {merged[name]} does not exist")
             if name == "init" and not merged[name].is_file():
                 raise ConfigError(f"init: {merged[name]} is a folder; name a .safetensors file")
-    named = merged.get("partition")
-    if isinstance(named, str) and named.endswith(".csv"):
-        base = Path() if "partition" in given or file is None else file.parent
-        merged["partition"] = str((base / Path(named).expanduser()).resolve())
-    return parse_config(merged, source)
+    for name, endings in (("partition", (".csv",)), ("outages", (".csv", ".yaml", ".yml"))):
+        named = merged.get(name)
+        if isinstance(named, str) and named.endswith(endings):
+            base = Path() if name in given or file is None else file.parent
+            merged[name] = str((base / Path(named).expanduser()).resolve())
+    return parse_config(merged, source, given)
 
 
 def _only_what_a_resume_takes(

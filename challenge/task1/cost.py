@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from challenge.config import Task1Config
-from challenge.task1.engine import SOURCE, Engine, chosen_device, task1_plan
+from challenge.task1.engine import Engine, chosen_device
 from challenge.task1.inputs import Inputs, worker_settings
+from challenge.task1.plan import SOURCE, task1_plan
 from fl_core.executor.base import SiteJob, WorkerSetup
 from fl_core.executor.environment import worker_environment
 from fl_core.executor.pool import WorkerPool
@@ -77,7 +78,7 @@ def measure(
     device = chosen_device(config.device)
     sample = _sample(inputs)
     plain = worker_settings(config, sample, device)
-    plan = task1_plan(config, plain)
+    plan = task1_plan(config)
     began = now()
     setup = WorkerSetup(SOURCE, plain, plan.collaborator_settings(config.seed))
     pool = WorkerPool(setup, 1, worker_environment(environment))

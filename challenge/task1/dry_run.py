@@ -13,7 +13,9 @@ from challenge.config import Task1Config
 from challenge.records.machine import machine_facts
 from challenge.task1.cost import Measured, measure, resident_bytes, round_wall_s, run_wall_s
 from challenge.task1.embedded import cache_home
+from challenge.task1.engine import worker_count
 from challenge.task1.inputs import Inputs, read_inputs
+from challenge.task1.plan import task1_plan
 from challenge.task1.run import Surroundings
 from challenge.task1.strategy_host import OpenedStrategy, open_strategy
 from challenge.task1.world import experiment_settings, make_world, resolved, steps
@@ -92,7 +94,7 @@ def estimate(config: Task1Config, around: Surroundings) -> list[str]:
     inputs = read_inputs(config, cache, os.cpu_count() or 1, around.terminal.progress)
     for note in (*strategy.notes, *inputs.notes):
         around.terminal.warn(note)
-    settings = experiment_settings(config)
+    settings = experiment_settings(config, task1_plan(config))
     configs = {site.name: RoundConfig() for site in inputs.sites}
     work = round_work(inputs.sites, configs, settings, lambda n: steps(config, n))
     rounds = simulated_rounds(settings, make_world(config, settings, inputs.sites), work)
@@ -165,8 +167,7 @@ def _cost_lines(
     rounds: SimulatedRounds,
     measured: Measured,
 ) -> list[str]:
-    # As `open_engine` chooses them.
-    workers = config.workers or max(1, min(os.cpu_count() or 1, len(inputs.sites)))
+    workers = worker_count(config, len(inputs.sites))
     cores = int(machine_facts(threads=1)["cores"] or 1)
     tests = _tests_by_site(inputs).values()
     round_s = round_wall_s(work, measured, workers, cores)

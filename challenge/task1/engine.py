@@ -10,18 +10,15 @@ from typing import Any
 
 from challenge.config import ConfigError, Task1Config
 from challenge.task1.inputs import Inputs, worker_settings
+from challenge.task1.plan import SOURCE, task1_plan
 from fl_core.errors import TensorError
 from fl_core.executor.base import Executor, WorkerSetup
 from fl_core.executor.environment import keep_memory
 from fl_core.executor.local import LocalExecutor
-from fl_core.plan.loader import parse_plan
 from fl_core.plan.schema import Plan
 from fl_core.tensors import Array
 from fl_core.tensors.check import check_like
 from fl_core.tensors.codec import read_file
-from tasks.task1_aggregation.round_work import HIDDEN_TEST, TRAIN, VALIDATE, VALIDATE_LOCAL
-
-SOURCE = "tasks.segmentation.runner:open_source"
 
 
 @dataclass(frozen=True)
@@ -68,9 +65,9 @@ def open_engine(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
     """Start the workers; they end when the block does."""
     device = chosen_device(config.device)
     settings = worker_settings(config, inputs, device)
-    plan = task1_plan(config, settings)
+    plan = task1_plan(config)
     setup = WorkerSetup(SOURCE, settings, plan.collaborator_settings(config.seed))
-    workers = config.workers or max(1, min(os.cpu_count() or 1, len(inputs.sites)))
+    workers = worker_count(config, len(inputs.sites))
     if workers == 1:
         keep_memory()
     executor = LocalExecutor(setup, workers)
@@ -80,35 +77,9 @@ def open_engine(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
         executor.close()
 
 
-def task1_plan(config: Task1Config, settings: dict[str, Any]) -> Plan:
-    """Return the plan of a Task 1 federation."""
-    return parse_plan(
-        {
-            "aggregator": {
-                "settings": {
-                    "rounds_to_train": config.rounds,
-                    "best_metric": "dice",
-                    "best_direction": "higher",
-                }
-            },
-            "collaborator": {
-                "settings": {
-                    "opt_treatment": config.opt_treatment.value,
-                    "delta_updates": config.delta_updates,
-                }
-            },
-            "task_runner": {"template": SOURCE, "settings": {"training": settings["training"]}},
-            "network": {"template": "tasks.segmentation.network:build", "settings": settings["network"]},
-            "assigner": {"template": "fl_core.assigner.functional.FunctionalAssigner"},
-            "tasks": {
-                VALIDATE: {"function": "validate", "apply": "global"},
-                TRAIN: {"function": "train"},
-                VALIDATE_LOCAL: {"function": "validate", "apply": "local"},
-                HIDDEN_TEST: {"function": "validate", "apply": "global"},
-            },
-        },
-        source="the plan of Task 1",
-    )
+def worker_count(config: Task1Config, sites: int) -> int:
+    """Return how many workers a run has: as asked for, else one a core and at most one a site."""
+    return config.workers or max(1, min(os.cpu_count() or 1, sites))
 
 
 def chosen_device(wanted: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import platform
 from collections.abc import Mapping
 from importlib import metadata
 from importlib.util import find_spec
@@ -19,14 +20,16 @@ from fl_core.tensors.digest import digest
 from tasks.task1_aggregation.run_state import RunState
 
 DISTRIBUTION = "fedbrats"
-PACKAGES = ("challenge", "fl_core", "leaderboard", "partitions", "tasks")
+PACKAGES = ("fl_core", "partitions", "tasks")
+"""Packages of this project whose code can change a result's bytes."""
 DECISIVE = (DISTRIBUTION, "numpy", "scipy", "simpleitk", "torch")
 """Distributions whose version can change a result's bytes."""
 
 
 def code_version() -> str:
     """Return what a run's bytes depend on, in one line: versions, and a digest of this project's code."""
-    versions = [f"{name}={metadata.version(name)}" for name in DECISIVE]
+    versions = [f"python={platform.python_version()}"]
+    versions += [f"{name}={metadata.version(name)}" for name in DECISIVE]
     return " ".join([*versions, f"code={_code_digest()[:16]}"])
 
 

@@ -14,7 +14,9 @@ from challenge.submissions.digest import submission_digest
 from challenge.task1.embedded import cache_home
 from challenge.task1.facts import code_version
 from challenge.task1.inputs import Inputs, read_inputs
+from challenge.task1.plan import task1_plan
 from challenge.task1.world import experiment_settings, make_world
+from fl_core.plan.schema import Plan
 from tasks.task1_aggregation.checkpoint import Checkpoint
 from tasks.task1_aggregation.experiment import World, at_horizon
 from tasks.task1_aggregation.run_state import RunState, with_more_rounds
@@ -29,6 +31,7 @@ class Preparation:
     """A run that can begin, or go on.
 
     Attributes:
+        plan: What the federation agreed on.
         settings: What is fixed for the run.
         inputs: Its cases.
         identity: Digests of all that decides its bytes.
@@ -36,6 +39,7 @@ class Preparation:
         saved: The committed state and the run's own notes with it; None for a run that begins.
     """
 
+    plan: Plan
     settings: ExperimentSettings
     inputs: Inputs
     identity: Mapping[str, str]
@@ -60,7 +64,8 @@ def prepare(
         InputError, DataError: An input is wrong.
         CheckpointError: Something changed since the run began, or the checkpoint is damaged.
     """
-    settings = experiment_settings(config)
+    plan = task1_plan(config)
+    settings = experiment_settings(config, plan)
     root = cache_home(around.environment)
     inputs = read_inputs(config, root, os.cpu_count() or 1, around.terminal.progress)
     for note in inputs.notes:
@@ -68,7 +73,7 @@ def prepare(
     identity = _identity(config, inputs)
     world = make_world(config, settings, inputs.sites)
     saved = _saved(checkpoint, identity, settings) if resume and checkpoint.exists else None
-    return Preparation(settings, inputs, identity, world, saved)
+    return Preparation(plan, settings, inputs, identity, world, saved)
 
 
 def _identity(config: Task1Config, inputs: Inputs) -> dict[str, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from challenge.config import WEEK_S, Task1Config
-from tasks.segmentation.recipe import FEDERATION, training_settings
+from fl_core.plan.schema import Plan
+from tasks.segmentation.recipe import FEDERATION, network_settings, training_settings
 from tasks.segmentation.work import batches_per_epoch
 from tasks.task1_aggregation.clock.base import Clock
 from tasks.task1_aggregation.clock.default import DefaultClock
@@ -23,21 +24,26 @@ EMBEDDED_HORIZON_S = 12000.0
 """Of the embedded default: FedAvg's default rounds use about three quarters of it (docs/recipe.md)."""
 
 
-def experiment_settings(config: Task1Config) -> ExperimentSettings:
-    """Return the settings of the experiment; the configuration is resolved (see `resolved`)."""
-    training = training_settings(config.training)
-    assert config.rounds is not None and config.horizon_s is not None and config.epochs is not None
+def experiment_settings(config: Task1Config, plan: Plan) -> ExperimentSettings:
+    """Return the settings of the experiment.
+
+    Args:
+        config: Resolved, see `resolved`.
+        plan: What the federation agreed on.
+    """
+    assert config.horizon_s is not None and config.epochs is not None
     return ExperimentSettings(
         seed=config.seed,
-        rounds=config.rounds,
+        rounds=plan.aggregator.settings.rounds_to_train,
+        direction=plan.aggregator.settings.best_direction,
         horizon_s=config.horizon_s,
-        learning_rate=float(training["learning_rate"]),
+        learning_rate=float(training_settings(config.training)["learning_rate"]),
         epochs=config.epochs,
         score_every=config.score_every,
         score_kind=config.score_kind,
         hausdorff=bool(config.hausdorff),
         credit_last=config.profile != "fets2022",
-        delta_updates=config.delta_updates,
+        delta_updates=plan.collaborator.settings.delta_updates,
     )
 
 
@@ -61,6 +67,8 @@ def resolved(config: Task1Config, captured: dict[str, Any], base: Path) -> Task1
             "horizon_s": config.horizon_s or (EMBEDDED_HORIZON_S if embedded else WEEK_S),
             "outages": outages_of(config, base).model_dump(mode="json"),
             "hausdorff": hausdorff,
+            "network": network_settings(config.network),
+            "training": training_settings(config.training),
         }
     )
 

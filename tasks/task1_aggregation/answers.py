@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fl_core.executor.base import OPTIMIZER_PREFIX
 from fl_core.tensors import Tensors
 from tasks.task1_aggregation.errors import StrategyError
 from tasks.task1_aggregation.strategy import RoundConfig
@@ -99,6 +100,11 @@ def _check_config(config: RoundConfig, where: str, model: Tensors) -> None:
             "configure_round", f"{where}local_names has {unknown[0]!r}, no tensor of the model"
         )
     for name, array in config.broadcast.items():
+        if name.startswith(OPTIMIZER_PREFIX):
+            raise StrategyError(
+                "configure_round",
+                f"{where}broadcast {name!r}: names with {OPTIMIZER_PREFIX!r} are taken",
+            )
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             raise StrategyError(
                 "configure_round", f"{where}broadcast {name!r} has values that are not finite"

@@ -139,7 +139,7 @@ class Experiment:
         staleness = self._settings.rounds if self._world.rules.late == "defer" else 0
         return Aggregator(
             state.model,
-            rules=AggregatorRules("higher", staleness),
+            rules=AggregatorRules(self._settings.direction, staleness),
             min_updates=self._world.rules.min_updates,
             delta_updates=self._settings.delta_updates,
             state=state.aggregator,

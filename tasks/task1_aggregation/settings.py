@@ -21,6 +21,7 @@ class ExperimentSettings:
             ``fets2022_soft``: the challenge's soft Dice over four labels with background.
         hausdorff: Whether sites measure HD95 in validation too (slower).
         credit_last: Whether the last model's score counts for convergence (not in ``fets2022``).
+        direction: Whether a higher or a lower score is better.
         delta_updates: Whether sites send ``trained - received``.
     """
 
@@ -33,4 +34,5 @@ class ExperimentSettings:
     score_kind: Literal["hard_regions", "fets2022_soft"] = "hard_regions"
     hausdorff: bool = False
     credit_last: bool = True
+    direction: Literal["higher", "lower"] = "higher"
     delta_updates: bool = False

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from challenge.config import Task1Config, parse_config
-from challenge.task1.engine import Engine, task1_plan
+from challenge.task1.engine import Engine
 from challenge.task1.inputs import HIDDEN_SITE, Inputs
+from challenge.task1.plan import task1_plan
 from challenge.task1.run import Surroundings
 from fl_core.durable import Disk
 from fl_core.executor.base import WorkerSetup
@@ -66,7 +67,7 @@ def plus_one_engine(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
     if inputs.split.hidden:
         sizes[HIDDEN_SITE] = [0, len(inputs.split.hidden)]
     settings = {"shapes": {"bias": [3], "weight": [2, 3]}, "metrics": list(METRICS), "sites": sizes}
-    plan = task1_plan(config, {"training": {}, "network": {}})
+    plan = task1_plan(config)
     setup = WorkerSetup(
         "fl_core.task_runner.plus_one:open_source", settings, plan.collaborator_settings(config.seed)
     )

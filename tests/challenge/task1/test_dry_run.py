@@ -15,6 +15,7 @@ from plus_one_engine import Silent, configuration, surroundings
 from challenge.config import ConfigError, Task1Config
 from challenge.task1.cost import Measured, makespan, resident_bytes, round_wall_s, run_wall_s
 from challenge.task1.dry_run import SimulatedRounds, estimate, simulated_rounds, size, span
+from challenge.task1.plan import task1_plan
 from challenge.task1.run import Surroundings, start
 from challenge.task1.world import experiment_settings, make_world, resolved, steps
 from tasks.task1_aggregation.clock.base import SiteWork
@@ -39,7 +40,7 @@ MEASURED = Measured(
 def rounds_of(config: Task1Config) -> SimulatedRounds:
     """Play the simulated rounds of a configuration over the tiny phantom's sites."""
     config = resolved(config, {}, Path())
-    settings = experiment_settings(config)
+    settings = experiment_settings(config, task1_plan(config))
     work = round_work(SITES, {s.name: RoundConfig() for s in SITES}, settings, lambda n: steps(config, n))
     return simulated_rounds(settings, make_world(config, settings, SITES), work)
 
