@@ -1,0 +1,73 @@
+"""`--help` answers at once: half a second, and nothing heavy is imported for it."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+HEAVY = ("torch", "mlflow", "monai", "pandas", "matplotlib", "SimpleITK", "scipy", "nilearn", "sklearn")
+ALLOWED_S = 0.5
+TRIES = 5
+
+MAIN = {"challenge": "challenge.cli.main", "fx": "fl_core.cli.main"}
+
+
+def present(command: str) -> None:
+    root = Path(__file__).parents[3]
+    if not (root / Path(*MAIN[command].split("."))).with_suffix(".py").is_file():
+        pytest.skip(f"the command {command} is not there yet")
+
+
+@pytest.mark.parametrize("command", ["challenge", "fx"])
+def test_help_answers_in_half_a_second(command: str, tmp_path: Path) -> None:
+    present(command)
+    walls, cpus = [], []
+    for _ in range(TRIES):
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        found = subprocess.run([BIN / command, "--help"], cwd=tmp_path, capture_output=True, text=True)
+        walls.append(time.monotonic() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        assert found.returncode == 0 and f"Usage: {command}" in found.stdout and found.stderr == ""
+    print(f"{command} --help: best of {TRIES}: wall {min(walls):.3f} s, CPU {min(cpus):.3f} s")
+
+    # The best of some: a machine that is busy with other things is no fault of the program.
+    assert min(walls) < ALLOWED_S, (walls, cpus)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["challenge", "--help"],
+        ["challenge", "run", "task1", "--help"],
+        ["challenge", "data", "--help"],
+        ["challenge", "partition", "list"],
+        ["challenge", "verify", "--help"],
+        ["challenge", "compare", "--help"],
+        ["fx", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_heavy_is_imported_for_it(arguments: list[str], tmp_path: Path) -> None:
+    command, *rest = arguments
+    present(command)
+
+    found = subprocess.run(
+        [sys.executable, "-P", "-X", "importtime", BIN / command, *rest],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    modules = {
+        line.rsplit("|", 1)[1].strip().split(".")[0] for line in found.stderr.splitlines() if "|" in line
+    }
+    assert {"typer", MAIN[command].split(".")[0]} <= modules
+    assert not modules & set(HEAVY)
