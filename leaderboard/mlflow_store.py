@@ -84,7 +84,7 @@ def _configure_mlflow() -> None:
     import mlflow  # noqa: F401  (its loggers get their levels on import)
 
     for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)  # failures come as `Tracker.problems`
 
 
 @contextlib.contextmanager

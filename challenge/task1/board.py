@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from leaderboard.tracking import Tracker
 
 EXPERIMENT = "task1"
-LAST_WORDS_S = 60.0
+LAST_WORDS_S = 30.0
 OF_A_ROUND = ("round_time_s", "selected", "received", "dropped", "bytes")
 
 
