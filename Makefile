@@ -11,11 +11,11 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
 	$(PIP) --editable .
-	touch $@
+	@touch $@
 
 $(VENV)/.full: $(VENV)/.base
 	$(PIP) --editable ".[test]"
-	touch $@
+	@touch $@
 
 demo: $(VENV)/.base
 	$(BIN)/challenge run task1 --out runs/demo-$$(date +%Y%m%d-%H%M%S)

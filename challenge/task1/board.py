@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from challenge.config import Task1Config
 from challenge.task1.embedded import cache_home
 from challenge.task1.run_folder import RunFolder
+from challenge.task1.strategy_host import submission_name
 from tasks.task1_aggregation.rows import RoundRow
 from tasks.task1_aggregation.run_state import RunState
 
@@ -77,6 +78,10 @@ class Board:
         if self._tracker is not None:
             self._tracker.finish("FAILED")
 
+    def open(self) -> None:
+        """Open the store; what an earlier process left is sent first."""
+        self._opened()
+
     def close(self) -> tuple[str, ...]:
         """Wait a little for what is still to be sent; return what went wrong."""
         if self._tracker is None:
@@ -122,6 +127,19 @@ class Board:
             }
         )
         return tracker
+
+
+def send_leftovers(
+    config: Task1Config, folder: RunFolder, tracking_uri: str | None, around: Surroundings
+) -> None:
+    """Send what a finished run could not: its messages wait in an outbox."""
+    if not (folder.checkpoint / "outbox.jsonl").is_file():
+        return
+    config = config if tracking_uri is None else config.model_copy(update={"tracking_uri": tracking_uri})
+    board = Board(config, folder, submission_name(config.submission), around)
+    board.open()
+    for problem in board.close():
+        around.terminal.warn(f"tracking: {problem}")
 
 
 def metrics_of(row: RoundRow) -> dict[str, float]:

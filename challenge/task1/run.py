@@ -15,7 +15,7 @@ from challenge.config import ConfigError, Task1Config, parse_config, read_config
 from challenge.records.keys import configuration_home, load_or_create_key
 from challenge.records.record import write_record
 from challenge.submissions.digest import submission_digest
-from challenge.task1.board import Board
+from challenge.task1.board import Board, send_leftovers
 from challenge.task1.engine import Engine, open_engine
 from challenge.task1.facts import run_facts
 from challenge.task1.inputs import Inputs
@@ -109,6 +109,7 @@ def resume(
         raise ConfigError(f"--rounds {rounds}: the run has {had} rounds; a resume can only add some")
     extended = rounds is not None and rounds > had
     if folder.record.is_file() and not extended:
+        send_leftovers(config, folder, tracking_uri, around)
         return None
     folder.checkpoint.mkdir(exist_ok=True)
     with folder.locked():

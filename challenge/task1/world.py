@@ -55,6 +55,7 @@ def resolved(config: Task1Config, captured: dict[str, Any], base: Path) -> Task1
         captured: What a FeTS script asked for.
         base: Folder against which a relative file of outages is looked up.
     """
+    training = training_settings(config.training)
     rounds = config.rounds or captured.get("rounds_to_train") or int(FEDERATION["rounds"])
     embedded = config.data is None and config.profile == "default"
     hausdorff = config.hausdorff
@@ -63,12 +64,12 @@ def resolved(config: Task1Config, captured: dict[str, Any], base: Path) -> Task1
     return config.model_copy(
         update={
             "rounds": int(rounds),
-            "epochs": config.epochs if config.epochs is not None else float(FEDERATION["epochs"]),
+            "epochs": config.epochs if config.epochs is not None else float(training["epochs"]),
             "horizon_s": config.horizon_s or (EMBEDDED_HORIZON_S if embedded else WEEK_S),
             "outages": outages_of(config, base).model_dump(mode="json"),
             "hausdorff": hausdorff,
             "network": network_settings(config.network),
-            "training": training_settings(config.training),
+            "training": training,
         }
     )
 

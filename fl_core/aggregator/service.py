@@ -189,13 +189,25 @@ class Aggregator:
         senders = [update for update in updates if self._optimizers.get(update.site)]
         if not senders:
             return self.optimizer
-        names = set.intersection(*(set(self._optimizers[update.site]) for update in senders))
+        names = {name for name in self._optimizers[senders[0].site] if self._agree(name, senders)}
         weights = normalised([update.samples for update in senders])
         return _frozen(
             {
                 name: weighted_mean([self._optimizers[u.site][name] for u in senders], weights)
                 for name in sorted(names)
             }
+        )
+
+    def _agree(self, name: str, senders: list[SiteUpdate]) -> bool:
+        """Whether every sender has that optimizer array, in one shape and dtype and finite."""
+        arrays = [self._optimizers[update.site].get(name) for update in senders]
+        first = arrays[0]
+        return first is not None and all(
+            array is not None
+            and array.shape == first.shape
+            and array.dtype == first.dtype
+            and (array.dtype.kind != "f" or bool(np.isfinite(array).all()))
+            for array in arrays
         )
 
 
