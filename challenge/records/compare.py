@@ -68,8 +68,8 @@ def compare_cases(
 ) -> list[PairedDifference]:
     """Compare two runs case by case, a row a metric that both have.
 
-    The interval is the percentile bootstrap (Efron 1979) of the mean difference: cases are drawn with
-    replacement within each site, so that every resample has each site's own number of cases.
+    The interval is the percentile bootstrap (Efron 1979) of the mean difference on two levels: sites are
+    drawn with replacement, then cases within each. It covers the choice of both.
 
     Args:
         a: Metrics of run A by (site, case); a missing value is absent or NaN.
@@ -122,7 +122,7 @@ def _compare_metric(
     difference = values_b - values_a
     sites = np.array([site for site, _ in cases])
     tail = 100.0 * (1.0 - level) / 2.0
-    means = _stratified_means(difference, sites, rng, resamples)
+    means = _resampled_means(difference, sites, rng, resamples)
     low, high = np.percentile(means, [tail, 100.0 - tail])
     gain = -difference if lower_is_better(metric) else difference
     return PairedDifference(
@@ -139,12 +139,17 @@ def _compare_metric(
     )
 
 
-def _stratified_means(
+def _resampled_means(
     values: NDArray[np.float64], sites: NDArray[np.str_], rng: np.random.Generator, resamples: int
 ) -> NDArray[np.float64]:
-    """Return `resamples` means of values drawn with replacement within each site."""
-    total = np.zeros(resamples)
-    for site in np.unique(sites):
+    """Return `resamples` means over cases of sites, both drawn with replacement."""
+    names = np.unique(sites)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    total, count = np.zeros(resamples), np.zeros(resamples)
+    for site, times in zip(names, drawn.T, strict=True):
         own = values[sites == site]
-        total += own[rng.integers(0, own.size, size=(resamples, own.size))].sum(axis=1)
-    return total / values.size
+        for copy in range(int(times.max())):
+            sums = own[rng.integers(0, own.size, size=(resamples, own.size))].sum(axis=1)
+            total += np.where(times > copy, sums, 0.0)
+            count += np.where(times > copy, own.size, 0)
+    return total / count

@@ -50,12 +50,22 @@ def test_of_distances_the_smaller_is_better() -> None:
     assert (row.wins, row.ties, row.losses) == (2, 1, 0)
 
 
-def test_cases_are_drawn_within_their_sites() -> None:
-    # Within each site all differences are equal, so no resample can have another mean.
+def test_sites_are_drawn_and_then_cases_within_them() -> None:
+    # Within each site all differences are equal: only the drawing of sites can move the mean.
     a = scores("dice_et", {"1": [0.0] * 10, "2": [0.0] * 30})
     b = scores("dice_et", {"1": [1.0] * 10, "2": [0.0] * 30})
     (row,) = compare_cases(a, b)
-    assert row.low == row.high == row.difference == 0.25
+    assert (row.low, row.difference, row.high) == (0.0, 0.25, 1.0)
+
+
+def test_sites_of_one_case_each_have_an_interval_of_the_usual_width() -> None:
+    difference = np.random.default_rng(6).normal(0.1, 0.2, 100)
+    a = scores("dice_wt", {str(site): [0.0] for site in range(100)})
+    b = scores("dice_wt", {str(site): [value] for site, value in enumerate(difference.tolist())})
+    (row,) = compare_cases(a, b)
+    half = 1.96 * difference.std() / 10
+    assert row.low == pytest.approx(difference.mean() - half, abs=0.15 * half)
+    assert row.high == pytest.approx(difference.mean() + half, abs=0.15 * half)
 
 
 def test_the_interval_covers_as_the_normal_theory_says() -> None:
