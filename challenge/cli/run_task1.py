@@ -60,8 +60,9 @@ def task1(
 ) -> None:
     """Train a submission's federation in simulated time and score it."""
     from challenge.cli.task1_terminal import open_terminal
-    from challenge.task1.run import Surroundings, start
     from challenge.task1.run import resume as resume_run
+    from challenge.task1.run import start
+    from challenge.task1.surroundings import Surroundings
 
     given: dict[str, Any] = {
         "submission": submission,

@@ -15,7 +15,7 @@ from tasks.task1_aggregation.rows import RoundRow
 from tasks.task1_aggregation.run_state import RunState
 
 if TYPE_CHECKING:
-    from challenge.task1.run import Surroundings
+    from challenge.task1.surroundings import Surroundings
     from leaderboard.tracking import Tracker
 
 EXPERIMENT = "task1"

@@ -16,8 +16,8 @@ from challenge.task1.embedded import cache_home
 from challenge.task1.engine import worker_count
 from challenge.task1.inputs import Inputs, read_inputs
 from challenge.task1.plan import task1_plan
-from challenge.task1.run import Surroundings
 from challenge.task1.strategy_host import OpenedStrategy, open_strategy
+from challenge.task1.surroundings import Surroundings
 from challenge.task1.world import experiment_settings, make_world, resolved, steps
 from tasks.task1_aggregation.clock.base import SiteWork
 from tasks.task1_aggregation.experiment import World

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +13,15 @@ from challenge.records.keys import configuration_home, load_or_create_key
 from challenge.records.record import write_record
 from challenge.submissions.digest import submission_digest
 from challenge.task1.board import Board, send_leftovers
-from challenge.task1.engine import Engine, open_engine
+from challenge.task1.engine import Engine
 from challenge.task1.facts import run_facts
 from challenge.task1.inputs import Inputs
 from challenge.task1.outputs import draw, summary, write_results, write_tables
 from challenge.task1.preparation import Preparation, prepare
 from challenge.task1.run_folder import EventLog, RunFolder
 from challenge.task1.strategy_host import OpenedStrategy, open_strategy, submission_name
-from challenge.task1.terminal import Terminal
+from challenge.task1.surroundings import Surroundings
 from challenge.task1.world import resolved, steps
-from fl_core.durable import Disk
 from fl_core.errors import FederationError, WorkerError
 from leaderboard.names import without_password
 from tasks.task1_aggregation.calls import Calls
@@ -36,25 +32,6 @@ from tasks.task1_aggregation.recording import UpdateKeeper, replay
 from tasks.task1_aggregation.run_state import RunState, first_state
 
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a run is given by the process around it.
-
-    Attributes:
-        terminal: Shows how it goes.
-        environment: Variables; ``CHALLENGE_HOME`` moves keys and caches.
-        disk: Writes whatever a resume depends on.
-        now: Wall-clock seconds since the epoch.
-        engine: Opens what does the sites' work.
-    """
-
-    terminal: Terminal
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    disk: Disk = field(default_factory=Disk)
-    now: Callable[[], float] = time.time
-    engine: Callable[[Task1Config, Inputs], AbstractContextManager[Engine]] = open_engine
 
 
 def start(config: Task1Config, out: Path, around: Surroundings) -> dict[str, Any]:

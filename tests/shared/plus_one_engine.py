@@ -14,7 +14,7 @@ from challenge.config import Task1Config, parse_config
 from challenge.task1.engine import Engine
 from challenge.task1.inputs import HIDDEN_SITE, Inputs
 from challenge.task1.plan import task1_plan
-from challenge.task1.run import Surroundings
+from challenge.task1.surroundings import Surroundings
 from fl_core.durable import Disk
 from fl_core.executor.base import WorkerSetup
 from fl_core.executor.local import LocalExecutor

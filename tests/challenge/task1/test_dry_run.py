@@ -16,7 +16,8 @@ from challenge.config import ConfigError, Task1Config
 from challenge.task1.cost import Measured, makespan, resident_bytes, round_wall_s, run_wall_s
 from challenge.task1.dry_run import SimulatedRounds, estimate, simulated_rounds, size, span
 from challenge.task1.plan import task1_plan
-from challenge.task1.run import Surroundings, start
+from challenge.task1.run import start
+from challenge.task1.surroundings import Surroundings
 from challenge.task1.world import experiment_settings, make_world, resolved, steps
 from tasks.task1_aggregation.clock.base import SiteWork
 from tasks.task1_aggregation.context import SiteInfo

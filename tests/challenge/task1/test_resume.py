@@ -19,7 +19,8 @@ from challenge.config import Task1Config
 from challenge.records.verify import verify
 from challenge.task1.engine import Engine
 from challenge.task1.inputs import Inputs
-from challenge.task1.run import Surroundings, resume, start
+from challenge.task1.run import resume, start
+from challenge.task1.surroundings import Surroundings
 from fl_core.errors import FederationError
 from tasks.task1_aggregation.checkpoint import CheckpointError
 
