@@ -15,7 +15,7 @@ class SiteUpdate:
 
     Attributes:
         site: The site's name.
-        tensors: Arrays by name, as in the global model.
+        tensors: Arrays by name, as in the global model; they may be read from a file on access.
         samples: Size of the site's training data.
         metrics: What the site measured in this round, by name.
         staleness: Rounds since the site received the model it trained; 0 is current.
@@ -29,7 +29,10 @@ class SiteUpdate:
 
 
 class Aggregation(Protocol):
-    """Makes the next global model of a round's updates, which come in name order."""
+    """Makes the next global model of a round's updates, which come in name order.
+
+    One that needs not all tensors at a time says so: `fl_core.aggregation.tensorwise`.
+    """
 
     def __call__(self, model: Tensors, updates: Sequence[SiteUpdate]) -> Tensors:
         """Return arrays with the names, shapes and dtypes of `model`."""

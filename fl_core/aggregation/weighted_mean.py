@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fl_core.aggregation.base import SiteUpdate
+from fl_core.aggregation.tensorwise import TensorRule, by_tensor
 from fl_core.errors import TensorError
 from fl_core.tensors import Array, Tensors
 
-BLOCK = 1 << 15
-"""Elements summed at a time: the float64 sums of a block stay in the processor's cache."""
+BLOCK = 1 << 17
+"""Elements summed at a time: few enough for the processor's cache, enough to outweigh the calls."""
 
 
-def weighted_mean(arrays: Sequence[Array], weights: Sequence[float]) -> Array:
+class Scratch:
+    """Room for the sums of a block, used again for every tensor of a thread."""
+
+    def __init__(self) -> None:
+        self._room = np.empty((2, 0), np.float64)
+
+    def of(self, size: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        """Return two arrays of that many elements of a 64-bit float or 128-bit complex dtype."""
+        doubles = size * (dtype.itemsize // 8)
+        if self._room.shape[1] < doubles:
+            self._room = np.empty((2, doubles), np.float64)
+        return self._room[0, :doubles].view(dtype), self._room[1, :doubles].view(dtype)
+
+
+def weighted_mean(
+    arrays: Sequence[Array], weights: Sequence[float], *, scratch: Scratch | None = None
+) -> Array:
     """Return ``sum_k weights[k] * arrays[k]``, summed in the given order.
 
-    Sums are float64 and then rounded to the arrays' dtype (integers and booleans half to even), so
-    that equal float32 arrays have exactly themselves as their mean.
+    Sums are float64 (complex128 of complex arrays) and then rounded to the arrays' dtype (integers
+    and booleans half to even), so that equal float32 arrays have exactly themselves as their mean.
 
     Args:
         arrays: At least one; all of one shape and dtype.
         weights: As many, summing to 1.
+        scratch: Room to use again in the next call of the same thread.
 
     Example:
         >>> weighted_mean([np.float32([0, 4]), np.float32([4, 0])], [0.25, 0.75]).tolist()
@@ -30,16 +50,19 @@ def weighted_mean(arrays: Sequence[Array], weights: Sequence[float]) -> Array:
     """
     flat = [np.asarray(array).reshape(-1) for array in arrays]
     mean = np.empty(flat[0].shape, flat[0].dtype)
-    rounds = not np.issubdtype(mean.dtype, np.floating)
-    product = np.empty(min(BLOCK, mean.size), np.float64)
+    sums = np.dtype(np.complex128 if mean.dtype.kind == "c" else np.float64)
+    total_room, product_room = (scratch or Scratch()).of(min(BLOCK, mean.size), sums)
     for start in range(0, mean.size, BLOCK):
         block = slice(start, min(start + BLOCK, mean.size))
-        scratch = product[: block.stop - start]
-        total = np.multiply(flat[0][block], weights[0], dtype=np.float64)
+        total, product = total_room[: block.stop - start], product_room[: block.stop - start]
+        # A cast and a product in place are faster than one product that casts.
+        np.copyto(total, flat[0][block])
+        np.multiply(total, weights[0], out=total)
         for array, weight in zip(flat[1:], weights[1:], strict=True):
-            np.multiply(array[block], weight, out=scratch, dtype=np.float64)
-            total += scratch
-        mean[block] = np.rint(total) if rounds else total
+            np.copyto(product, array[block])
+            np.multiply(product, weight, out=product)
+            np.add(total, product, out=total)
+        mean[block] = total if mean.dtype.kind in "fc" else np.rint(total, out=total)
     return mean.reshape(np.shape(arrays[0]))
 
 
@@ -56,9 +79,20 @@ def normalised(samples: Sequence[int]) -> list[float]:
 
 
 class WeightedMean:
-    """FedAvg as an `Aggregation`: every site weighs as much as its training data."""
+    """FedAvg as an `Aggregation`, tensor by tensor: every site weighs as much as its training data."""
+
+    def begin(self, model: Tensors, updates: Sequence[SiteUpdate]) -> TensorRule:
+        """Return the mean of a tensor, weighted by the updates' samples."""
+        weights = normalised([update.samples for update in updates])
+        rooms = threading.local()
+
+        def mean(name: str, model: Array, updates: Sequence[Array]) -> Array:
+            if not hasattr(rooms, "scratch"):
+                rooms.scratch = Scratch()
+            return weighted_mean(updates, weights, scratch=rooms.scratch)
+
+        return mean
 
     def __call__(self, model: Tensors, updates: Sequence[SiteUpdate]) -> dict[str, Array]:
         """Return the mean of the updates, weighted by their samples."""
-        weights = normalised([update.samples for update in updates])
-        return {name: weighted_mean([u.tensors[name] for u in updates], weights) for name in model}
+        return by_tensor(self, model, updates, lambda _, mean: mean, threads=1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fl_core.aggregator.events import (
@@ -30,10 +31,13 @@ class Rules:
     Attributes:
         direction: Whether a higher or a lower score is better.
         max_staleness: Results of rounds up to this many back still count; 0 takes only current ones.
+        max_samples: The registered size of a site's data, by site. A site that claims more takes no
+            further part in the round: samples are weights. A site that is not named may claim any.
     """
 
     direction: Literal["higher", "lower"] = "higher"
     max_staleness: int = 0
+    max_samples: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,12 @@ def _result(
     reason = _refusal(state, event, rules)
     if reason:
         return state, (Refused(event.site, reason),)
+    cap = rules.max_samples.get(event.site)
+    if cap is not None and event.samples > cap:
+        reason = f"claims {event.samples} samples; its registered cap is {cap}"
+        dropped = replace(state, dropped={**state.dropped, event.site: reason})
+        after, effects = _complete_if_done(dropped)
+        return after, (Refused(event.site, reason), *effects)
     tasks = {**state.results.get(event.site, {}), event.task: event}
     return _complete_if_done(replace(state, results={**state.results, event.site: tasks}))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fl_core.aggregation.base import Aggregation, SiteUpdate
+from fl_core.aggregation.tensorwise import Tensorwise, by_tensor, usable_threads
 from fl_core.aggregation.weighted_mean import normalised, weighted_mean
 from fl_core.aggregator.events import (
     DeadlinePassed,
@@ -18,13 +19,15 @@ from fl_core.aggregator.events import (
     RoundOpened,
     SiteDropped,
 )
+from fl_core.aggregator.received import received_update
 from fl_core.aggregator.rounds import Effect, Refused, RoundComplete, RoundError, Rules, apply
 from fl_core.aggregator.state import AggregatorState, Best, Phase
 from fl_core.errors import TensorError
-from fl_core.executor.base import OPTIMIZER_PREFIX, SiteReport
-from fl_core.tensors import Array, Tensors
-from fl_core.tensors.check import check_like
-from fl_core.tensors.digest import digest
+from fl_core.executor.base import SiteReport
+from fl_core.tensors import Tensors
+from fl_core.tensors.check import check_like, check_names, check_tensor, fitted, form_of
+from fl_core.tensors.digest import digest as digest_of
+from fl_core.tensors.lazy import LazyTensors
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class RoundClosed:
 class Aggregator:
     """Leads rounds: opens one, takes reports, closes it with the next global model.
 
-    It has no clock and does no I/O; deadlines and lost sites are told to it.
+    It has no clock and does no I/O; deadlines and lost sites are told to it. Tensors may be lazy
+    mappings (`fl_core.tensors.spooled`): they are read one at a time and never all kept.
 
     Args:
         model: The initial model; its names, shapes and dtypes bind every update.
@@ -57,6 +61,9 @@ class Aggregator:
         state: To go on from; a fresh start without.
         best: The best model, when going on.
         optimizer: The averaged optimizer arrays (CONTINUE_GLOBAL), when going on.
+        max_samples: The most samples that a site may claim, by site; see `Rules`.
+        threads: How many make a tensor-wise aggregate; no influence on its bytes. At most two,
+            or what the machine has, without.
     """
 
     def __init__(
@@ -69,14 +76,18 @@ class Aggregator:
         state: AggregatorState | None = None,
         best: Tensors | None = None,
         optimizer: Tensors | None = None,
+        max_samples: Mapping[str, int] | None = None,
+        threads: int | None = None,
     ) -> None:
-        self._rules = rules
+        self._rules = rules if max_samples is None else replace(rules, max_samples=dict(max_samples))
+        self._threads = usable_threads() if threads is None else threads
         self._min_updates = min_updates
         self._delta_updates = delta_updates
-        self.model = _frozen(model)
-        self.best_model = _frozen(best) if best is not None else self.model
-        self.optimizer: Tensors = _frozen(optimizer or {})
-        fresh = digest(self.model)
+        self._form = form_of(model)
+        self.model = _held(model)
+        self.best_model = _held(best) if best is not None else self.model
+        self.optimizer: Tensors = _held(optimizer or {})
+        fresh = digest_of(self.model)
         self.state = state or AggregatorState(model=fresh, best=Best(0, fresh))
         if self.state.model != fresh:
             raise TensorError("the model is not the one that the aggregator's state names")
@@ -94,7 +105,25 @@ class Aggregator:
         self._updates, self._optimizers, self._complete = {}, {}, None
         self._feed(RoundOpened(self.round, assignments))
 
-    def deliver(self, report: SiteReport, *, staleness: int = 0, whole: bool = False) -> str:
+    def rebase(self, model: Tensors, best: Tensors) -> None:
+        """Hold the same two models from another place, e.g. from the files they were saved to.
+
+        Only the form is checked; that the bytes are the same is the caller's promise.
+
+        Raises:
+            TensorError: Names, shapes or dtypes are not the model's.
+        """
+        for what, tensors in (("the model", model), ("the best model", best)):
+            check_names(tensors, self._form, what=what)
+            for name, expected in self._form.items():
+                array, subject = tensors[name], f"{what}: tensor {name!r}"
+                if fitted(array, expected, subject) is not array:
+                    raise TensorError(f"{subject} has dtype {array.dtype}; it must be {expected.dtype}")
+        self.model, self.best_model = _held(model), _held(best)
+
+    def deliver(
+        self, report: SiteReport, *, staleness: int = 0, whole: bool = False, digest: str | None = None
+    ) -> str:
         """Take a site's report.
 
         Args:
@@ -102,16 +131,26 @@ class Aggregator:
             staleness: Rounds since the site received its model.
             whole: Whether the update is a whole model though the plan says deltas (it was made
                 one when its round closed).
+            digest: Of the update, where the caller knows one (e.g. its spool file's checksum), so
+                that none has to be computed here.
 
         Returns:
             Why the report does not count; empty where it does.
         """
         try:
-            update, optimizer = self._checked(report, whole)
+            update, optimizer = received_update(
+                report.tensors,
+                self._form,
+                base=self.model if self._delta_updates and not whole else None,
+                what=f"the update of site {report.site}",
+            )
         except TensorError as error:
             self.drop(report.site, f"invalid update: {error}")
             return f"invalid update: {error}"
-        tensor_digest = digest(update) if update else ""
+        if not update:
+            digest = ""
+        elif digest is None:
+            digest = digest_of(update)
         for task in report.reports:
             event = ResultArrived(
                 report.site,
@@ -119,7 +158,7 @@ class Aggregator:
                 task.task,
                 task.samples,
                 task.metrics,
-                tensor_digest,
+                digest,
                 staleness,
             )
             refused = [e for e in self._feed(event) if isinstance(e, Refused)]
@@ -160,13 +199,34 @@ class Aggregator:
         dropped = dict(self._complete.dropped)
         received = tuple(update.site for update in updates)
         if len(updates) < max(1, self._min_updates):
-            self._feed(ModelCommitted(self.round, self.state.model))
+            self._commit(self.state.model)
             return RoundClosed(received, dropped, changed=False)
-        aggregated, notes = check_like(aggregate(self.model, updates), self.model, what="the aggregate")
+        aggregated, notes = self._aggregated(aggregate, updates)
         self.optimizer = self._mean_optimizer(updates)
-        self.model = _frozen(aggregated)
-        self._feed(ModelCommitted(self.round, digest(self.model)))
-        return RoundClosed(received, dropped, changed=True, notes=tuple(notes))
+        self.model = _held(aggregated)
+        self._commit(digest_of(self.model))
+        return RoundClosed(received, dropped, changed=True, notes=notes)
+
+    def _aggregated(
+        self, aggregate: Aggregation, updates: list[SiteUpdate]
+    ) -> tuple[Tensors, tuple[str, ...]]:
+        """Make the next model, tensor by tensor where the function can, and check it."""
+        what = "the aggregate"
+        if not isinstance(aggregate, Tensorwise):
+            return check_like(aggregate(self.model, updates), self._form, what=what)
+        checked = by_tensor(
+            aggregate,
+            self.model,
+            updates,
+            lambda name, made: check_tensor(made, self._form[name], f"{what}: tensor {name!r}"),
+            threads=self._threads,
+        )
+        notes = tuple(note for _, note in checked.values() if note)
+        return {name: array for name, (array, _) in checked.items()}, notes
+
+    def _commit(self, model: str) -> None:
+        self._feed(ModelCommitted(self.round, model))
+        self._updates, self._optimizers = {}, {}
 
     def _feed(self, event: Event) -> tuple[Effect, ...]:
         self.state, effects = apply(self.state, event, self._rules)
@@ -175,15 +235,6 @@ class Aggregator:
                 self._complete = effect
         return effects
 
-    def _checked(self, report: SiteReport, whole: bool) -> tuple[Tensors, Tensors]:
-        sent, optimizer = split_optimizer(report.tensors)
-        if not sent:
-            return {}, optimizer
-        checked, _ = check_like(sent, self.model, what=f"the update of site {report.site}")
-        if self._delta_updates and not whole:
-            checked = apply_delta(self.model, checked)
-        return _frozen(checked), optimizer
-
     def _mean_optimizer(self, updates: list[SiteUpdate]) -> Tensors:
         """Average the optimizers' arrays over the sites that sent the same ones."""
         senders = [update for update in updates if self._optimizers.get(update.site)]
@@ -191,7 +242,7 @@ class Aggregator:
             return self.optimizer
         names = {name for name in self._optimizers[senders[0].site] if self._agree(name, senders)}
         weights = normalised([update.samples for update in senders])
-        return _frozen(
+        return _held(
             {
                 name: weighted_mean([self._optimizers[u.site][name] for u in senders], weights)
                 for name in sorted(names)
@@ -221,24 +272,7 @@ def _merged_metrics(report: SiteReport) -> dict[str, float]:
     return {name: value for task in report.reports for name, value in task.metrics.items()}
 
 
-def split_optimizer(tensors: Tensors) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return the model's arrays and the optimizer's."""
-    model = {n: v for n, v in tensors.items() if not n.startswith(OPTIMIZER_PREFIX)}
-    return model, {n: v for n, v in tensors.items() if n.startswith(OPTIMIZER_PREFIX)}
-
-
-def apply_delta(received: Tensors, delta: Tensors) -> dict[str, Array]:
-    """Return whole models from ``trained - received``; booleans travel whole."""
-    return {
-        name: value if value.dtype == np.bool_ else np.add(received[name], value, dtype=value.dtype)
-        for name, value in delta.items()
-    }
-
-
-def _frozen(tensors: Tensors) -> dict[str, Array]:
-    frozen = {}
-    for name in sorted(tensors):
-        view = np.asarray(tensors[name]).view()
-        view.flags.writeable = False
-        frozen[name] = view
-    return frozen
+def _held(tensors: Tensors) -> Tensors:
+    """Return tensors whose arrays are read-only; those of a dict at once, others on access."""
+    held = LazyTensors(tensors, tensors.__getitem__)
+    return dict(held) if isinstance(tensors, dict) else held

@@ -13,8 +13,8 @@ import os
 import weakref
 
 
-def map_read_only(handle: int, size: int) -> memoryview:
-    """Map the first `size` bytes of a file; the pages go when the last view of them goes.
+def map_read_only(handle: int, size: int, offset: int = 0) -> memoryview:
+    """Map `size` bytes of a file; the pages go when the last view of them goes.
 
     The mapping is private: before Linux 6.7 a write-sealed file could not be mapped shared, not
     even for reading. Only for files that cannot be shortened, which would mean SIGBUS.
@@ -22,15 +22,16 @@ def map_read_only(handle: int, size: int) -> memoryview:
     Args:
         handle: An open descriptor; it may be closed afterwards.
         size: At least 1.
+        offset: Where they begin, a multiple of the page size.
 
     Raises:
         OSError: The system refused.
     """
     library = _library()
-    address = library.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE, handle, 0)
+    address = library.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE, handle, offset)
     if address is None or address == ctypes.c_void_p(-1).value:
         number = ctypes.get_errno()
-        raise OSError(number, f"a shared file of {size} bytes cannot be mapped: {os.strerror(number)}")
+        raise OSError(number, f"{size} bytes of a file cannot be mapped: {os.strerror(number)}")
     pages = (ctypes.c_char * size).from_address(address)
     # Not at exit: then the process's end does it, and arrays may still be in use until then.
     weakref.finalize(pages, library.munmap, address, size).atexit = False

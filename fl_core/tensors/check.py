@@ -37,34 +37,72 @@ def check_like(tensors: Tensors, template: Tensors, *, what: str) -> tuple[dict[
         >>> checked["w"].dtype.name, notes
         ('float32', ("the aggregate: tensor 'w' came as float64 and was cast back to float32",))
     """
-    missing, extra = set(template) - set(tensors), set(tensors) - set(template)
+    check_names(tensors, template, what=what)
+    checked: dict[str, Array] = {}
+    notes = []
+    for name, expected in template.items():
+        checked[name], note = check_tensor(tensors[name], expected, f"{what}: tensor {name!r}")
+        notes += [note] * bool(note)
+    return checked, tuple(notes)
+
+
+def check_names(names: Iterable[str], template: Iterable[str], *, what: str) -> None:
+    """Check that the names are the template's.
+
+    Raises:
+        TensorError: A name is missing or extra.
+    """
+    missing, extra = set(template) - set(names), set(names) - set(template)
     if missing or extra:
         found = [
             f"{kind} {_listed(names)}" for kind, names in (("missing", missing), ("extra", extra)) if names
         ]
         raise TensorError(f"{what}: tensor names differ from the model's: {'; '.join(found)}")
-    checked: dict[str, Array] = {}
-    notes = []
-    for name, expected in template.items():
-        subject = f"{what}: tensor {name!r}"
-        given: object = tensors[name]
-        # Arithmetic makes numpy scalars of arrays without dimensions.
-        array = np.asarray(given) if isinstance(given, np.generic) else given
-        if not isinstance(array, np.ndarray):
-            raise TensorError(f"{subject} is a {type(given).__name__}; it must be a numpy array")
-        if array.shape != expected.shape:
-            raise TensorError(f"{subject} has shape {array.shape}; it must be {expected.shape}")
-        came = array.dtype
-        if came != expected.dtype:
-            array = _mended(array, expected, subject)
-            if came.newbyteorder("=") != expected.dtype:
-                notes.append(f"{subject} came as {came} and was cast back to {expected.dtype}")
-        if not _finite(array):
-            raise TensorError(
-                f"{subject} holds {_worst(tensors[name])}; every value must be finite in {array.dtype}"
-            )
-        checked[name] = array
-    return checked, tuple(notes)
+
+
+def check_tensor(given: object, expected: Array, subject: str) -> tuple[Array, str]:
+    """Return one tensor in the expected dtype, and a note where it was cast; see `check_like`.
+
+    Args:
+        given: What came.
+        expected: An array of the shape and dtype it has to have.
+        subject: What to begin messages with (``the aggregate: tensor 'w'``).
+
+    Raises:
+        TensorError: It is no array, its shape or dtype differs, or a value is not finite.
+    """
+    array = fitted(given, expected, subject)
+    if not _finite(array):
+        raise TensorError(
+            f"{subject} holds {_worst(np.asarray(given))}; every value must be finite in {array.dtype}"
+        )
+    came = np.asarray(given).dtype
+    if came.newbyteorder("=") == expected.dtype:
+        return array, ""
+    return array, f"{subject} came as {came} and was cast back to {expected.dtype}"
+
+
+def fitted(given: object, expected: Array, subject: str) -> Array:
+    """Return one tensor in the expected dtype, whatever its values; see `check_tensor`.
+
+    Raises:
+        TensorError: It is no array, or its shape or dtype differs.
+    """
+    # Arithmetic makes numpy scalars of arrays without dimensions.
+    array = np.asarray(given) if isinstance(given, np.generic) else given
+    if not isinstance(array, np.ndarray):
+        raise TensorError(f"{subject} is a {type(given).__name__}; it must be a numpy array")
+    if array.shape != expected.shape:
+        raise TensorError(f"{subject} has shape {array.shape}; it must be {expected.shape}")
+    return array if array.dtype == expected.dtype else _mended(array, expected, subject)
+
+
+def form_of(tensors: Tensors) -> dict[str, Array]:
+    """Return arrays of the same names, shapes and dtypes that take no memory: a template to keep."""
+    return {
+        name: np.broadcast_to(np.zeros((), tensors[name].dtype), tensors[name].shape)
+        for name in sorted(tensors)
+    }
 
 
 def _mended(array: Array, expected: Array, subject: str) -> Array:

@@ -8,18 +8,15 @@ whose value is canonical JSON.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fl_core.durable import Disk
 from fl_core.errors import TensorError
 from fl_core.tensors import Array, Tensors
-from fl_core.tensors.header import DEFAULT_LIMITS, RESERVED, Entry, Limits, read_header, write_header
-from fl_core.tensors.raw import dtype_name, raw_bytes
+from fl_core.tensors.header import DEFAULT_LIMITS, Limits, array_of, read_header
+from fl_core.tensors.stream import stream
 
 
 def encode(
@@ -37,21 +34,13 @@ def encode(
             is, or a limit exceeded.
 
     Example:
+        >>> import numpy as np
         >>> content = encode({"b": np.zeros(2), "a": np.ones((), np.float32)}, {"round": 3})
         >>> tensors, metadata = decode(content)
         >>> sorted(tensors), metadata
         (['a', 'b'], {'round': 3})
     """
-    entries = []
-    chunks = []
-    end = 0
-    for name in _in_file_order(tensors):
-        content = raw_bytes(tensors[name], name)
-        code = dtype_name(tensors[name], name)
-        entries.append(Entry(name, code, tensors[name].shape, end, end + content.nbytes))
-        end += content.nbytes
-        chunks.append(content.data)
-    return b"".join([write_header(entries, metadata, limits), *chunks])
+    return b"".join(stream(tensors, metadata, limits=limits))
 
 
 def decode(
@@ -70,7 +59,7 @@ def decode(
         TensorError: The file is torn, corrupt, too large or of a dtype that numpy lacks (BF16, F8).
     """
     start, entries, metadata = read_header(content, limits)
-    return {entry.name: _array(entry, content, start) for entry in entries}, metadata
+    return {entry.name: array_of(entry, content, start + entry.begin) for entry in entries}, metadata
 
 
 def write_file(
@@ -107,26 +96,3 @@ def read_file(
         raise TensorError(f"{path}: cannot be read: {error.strerror or error}") from error
     except TensorError as error:
         raise TensorError(f"{path}: {error}") from error
-
-
-def _array(entry: Entry, content: bytes, start: int) -> Array:
-    count = math.prod(entry.shape)
-    if count:
-        array: Array = np.frombuffer(content, entry.dtype, count, start + entry.begin).reshape(entry.shape)
-    else:
-        array = np.empty(entry.shape, entry.dtype)
-    if entry.dtype.kind == "b" and count and array.view(np.uint8).max() > 1:
-        raise TensorError(f"tensor {entry.name!r} holds booleans other than 0 and 1; the file is corrupt")
-    if not array.flags.aligned:  # only in other programs' files
-        array = array.copy()
-    array.flags.writeable = False
-    return array
-
-
-def _in_file_order(tensors: Tensors) -> list[str]:
-    """Order by falling item size, then by name: so every array is aligned to its items."""
-    for name in tensors:
-        if not isinstance(name, str) or name == RESERVED:
-            raise TensorError(f"tensor name {name!r} must be text other than {RESERVED!r}")
-        dtype_name(tensors[name], name)
-    return sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from fl_core.errors import TensorError
+from fl_core.tensors import Array
 from fl_core.tensors.raw import DTYPES
 
 METADATA_KEY: Final = "fl_core"
@@ -90,27 +91,82 @@ def write_header(entries: Sequence[Entry], metadata: Mapping[str, Any] | None, l
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
-def read_header(content: bytes, limits: Limits) -> tuple[int, list[Entry], dict[str, Any] | None]:
+def header_end(first: bytes, size: int, limits: Limits) -> int:
+    """Return where the arrays start.
+
+    Args:
+        first: The file's first `LENGTH_BYTES` bytes, or more.
+        size: Length of the whole file.
+        limits: How much it may ask for.
+
+    Raises:
+        TensorError: This is no header, or one beyond the limits.
+    """
+    if size < LENGTH_BYTES + 2:
+        raise TensorError(f"{size} bytes are no safetensors file; it is empty or was cut off")
+    length = int.from_bytes(first[:LENGTH_BYTES], "little")
+    _check_limits(limits, header=length, tensors=0, total=size)
+    if LENGTH_BYTES + length > size:
+        raise TensorError(
+            f"the header's {length} bytes are not all there; this is no safetensors file or cut off"
+        )
+    return LENGTH_BYTES + length
+
+
+def read_header(
+    content: bytes, limits: Limits, *, size: int | None = None
+) -> tuple[int, list[Entry], dict[str, Any] | None]:
     """Return where the arrays start, what they are in name order, and the metadata.
+
+    Args:
+        content: The file, or its part up to `header_end`.
+        limits: How much it may ask for.
+        size: Length of the whole file, where `content` is a part.
 
     Raises:
         TensorError: The header is no header, or does not fit the file.
     """
-    start, header = _header(content, limits)
+    size = len(content) if size is None else size
+    start = header_end(content, size, limits)
+    header = _header(content[LENGTH_BYTES:start])
     metadata = _metadata(header.pop(RESERVED, None))
-    _check_limits(limits, header=start, tensors=len(header), total=len(content))
+    _check_limits(limits, header=start, tensors=len(header), total=size)
     entries = [_entry(name, fields, limits) for name, fields in sorted(header.items())]
     end = 0
     for entry in sorted(entries, key=lambda entry: (entry.begin, entry.end)):
         if entry.begin != end:
             raise TensorError(f"tensor {entry.name!r} overlaps another or leaves a gap; the file is corrupt")
         end = entry.end
-    if start + end != len(content):
+    if start + end != size:
         raise TensorError(
-            f"the file has {len(content) - start} bytes of tensors where its header tells of {end}; "
+            f"the file has {size - start} bytes of tensors where its header tells of {end}; "
             "it was cut off or is corrupt, fetch it again"
         )
     return start, entries, metadata
+
+
+def array_of(entry: Entry, content: bytes | memoryview, place: int) -> Array:
+    """Return a tensor as a read-only view of the file's bytes (a copy where they are not aligned).
+
+    Args:
+        entry: The tensor, of a header that `read_header` accepted.
+        content: The file, or a part of it.
+        place: Where in `content` the tensor's first byte is.
+
+    Raises:
+        TensorError: It holds booleans that are none.
+    """
+    count = math.prod(entry.shape)
+    if count:
+        array: Array = np.frombuffer(content, entry.dtype, count, place).reshape(entry.shape)
+    else:
+        array = np.empty(entry.shape, entry.dtype)
+    if entry.dtype.kind == "b" and count and array.view(np.uint8).max() > 1:
+        raise TensorError(f"tensor {entry.name!r} holds booleans other than 0 and 1; the file is corrupt")
+    if not array.flags.aligned:  # only in other programs' files
+        array = array.copy()
+    array.flags.writeable = False
+    return array
 
 
 def _canonical(metadata: Mapping[str, Any]) -> str:
@@ -132,27 +188,16 @@ def _utf8(text: str) -> bytes:
         raise TensorError("a tensor name or metadata holds half a surrogate pair; use valid text") from error
 
 
-def _header(content: bytes, limits: Limits) -> tuple[int, dict[str, Any]]:
-    """Return where the arrays start, and the header."""
-    if len(content) < LENGTH_BYTES + 2:
-        raise TensorError(f"{len(content)} bytes are no safetensors file; it is empty or was cut off")
-    length = int.from_bytes(content[:LENGTH_BYTES], "little")
-    start = LENGTH_BYTES + length
-    _check_limits(limits, header=length, tensors=0, total=len(content))
-    if start > len(content):
-        raise TensorError(
-            f"the header's {length} bytes are not all there; this is no safetensors file or cut off"
-        )
+def _header(text: bytes) -> dict[str, Any]:
     try:
-        text = content[LENGTH_BYTES:start].decode()
-        header = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
+        header = json.loads(text.decode(), object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
     except (ValueError, RecursionError) as error:
         raise TensorError(
             f"the header is not valid JSON ({error}); this is no safetensors file or corrupt"
         ) from error
     if not isinstance(header, dict):
         raise TensorError("the header is not a JSON object; this is no safetensors file or corrupt")
-    return start, header
+    return header
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

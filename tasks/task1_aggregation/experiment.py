@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fl_core.aggregation.base import SiteUpdate
+from fl_core.aggregator.received import apply_delta, split_optimizer
 from fl_core.aggregator.rounds import Rules as AggregatorRules
-from fl_core.aggregator.service import Aggregator, RoundClosed, apply_delta, split_optimizer
+from fl_core.aggregator.service import Aggregator, RoundClosed
 from fl_core.errors import TensorError
 from fl_core.executor.base import Executor, SiteJob, SiteReport
 from fl_core.tensors import Tensors

@@ -30,7 +30,13 @@ class FaultyDisk(Disk):
         self._leave()
         return handle
 
-    def _put(self, handle: int, content: bytes) -> None:
+    def _open_to_append(self, path: Path) -> int:
+        self._reach("open to append", path)
+        handle = super()._open_to_append(path)
+        self._leave()
+        return handle
+
+    def _put(self, handle: int, content: bytes | memoryview) -> None:
         self._reach("write")
         if self._is_here and self._when == "torn":
             super()._put(handle, content[: len(content) // 2])

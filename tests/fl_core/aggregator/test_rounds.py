@@ -126,6 +126,29 @@ def test_a_stale_result_counts_where_the_rules_allow_it() -> None:
     assert taken == [RoundComplete(3, ("a",), ())]
 
 
+def test_a_claim_beyond_the_registered_cap_drops_the_site_and_no_other() -> None:
+    rules = Rules(max_samples={"a": 3, "b": 2})
+    opened = RoundOpened(0, {"a": TASKS, "b": TASKS})
+
+    state, effects = feed(
+        AggregatorState(),
+        opened,
+        result("a", "validate"),
+        result("b", "validate"),
+        result("b", "train"),
+        result("a", "train"),
+        rules=rules,
+    )
+
+    cap = "claims 3 samples; its registered cap is 2"
+    assert effects == [
+        Refused("b", cap),
+        Refused("b", f"the site was dropped: {cap}"),
+        RoundComplete(0, ("a",), (("b", cap),)),
+    ]
+    assert state.results.keys() == {"a"}
+
+
 @pytest.mark.parametrize(
     ("direction", "scores", "best_round"),
     [

@@ -1,0 +1,1 @@
+"""What aggregation functions cost, in time beside a floor and in memory."""
