@@ -17,3 +17,9 @@ class TrackingError(LeaderboardError):
 
 class OutboxError(LeaderboardError):
     """A file of unsent messages that cannot be read."""
+
+
+class TableError(LeaderboardError):
+    """A table, or what was asked of it, that cannot be ranked; the command line exits with 2."""
+
+    exit_code: ClassVar[int] = 2
