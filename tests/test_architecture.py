@@ -17,11 +17,15 @@ PACKAGES = ("challenge", "fl_core", "tasks", "partitions", "leaderboard")
 HEAVY = ("torch", "mlflow", "monai", "matplotlib", "pandas", "SimpleITK", "scipy", "nilearn", "ray", "keras")
 FRAMEWORKS = {"torch", "keras", "tensorflow", "jax"}
 MOST_LINES = 450
+TEMPLATES = ROOT / "fl_core" / "workspace" / "templates"
+"""Programs of their own, copied into a user's workspace; no part of the engine."""
 
 
 def sources(*folders: str) -> Iterator[Path]:
     for folder in folders:
-        yield from sorted((ROOT / folder).rglob("*.py"))
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if not path.is_relative_to(TEMPLATES):
+                yield path
 
 
 def imported(path: Path) -> set[str]:
@@ -66,6 +70,14 @@ def test_the_engine_knows_no_challenge_and_a_framework_only_in_its_task_runners(
         assert not names & {"mlflow", "monai", "SimpleITK", "nilearn"}, path
         if path.parent.name != "task_runner":
             assert not names & FRAMEWORKS, path
+
+
+def test_a_template_needs_no_harness() -> None:
+    programs = sorted(TEMPLATES.rglob("*.py"))
+
+    assert programs
+    for path in programs:
+        assert not imported(path) & {"challenge", "leaderboard", "pickle"}, path
 
 
 def test_the_check_of_imports_sees_those_inside_functions(tmp_path: Path) -> None:

@@ -27,8 +27,10 @@ def task1_plan(config: Task1Config) -> Plan:
                     "delta_updates": config.delta_updates,
                 }
             },
-            "task_runner": {"template": SOURCE, "settings": {"training": dict(config.training)}},
-            "network": {"template": "tasks.segmentation.network:build", "settings": dict(config.network)},
+            "task_runner": {
+                "template": SOURCE,
+                "settings": {"network": dict(config.network), "training": dict(config.training)},
+            },
             "assigner": {"template": "fl_core.assigner.functional.FunctionalAssigner"},
             "tasks": {
                 VALIDATE: {"function": "validate", "apply": "global"},

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from fl_core.cli import plan
+from fl_core.cli import aggregator, certificates, collaborator, model, plan, workspace
 
 DISTRIBUTION = "fedbrats"
 
@@ -20,7 +21,42 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _group(help: str, *commands: Callable[[typer.Typer], None]) -> typer.Typer:
+    """Return a group whose commands come from several files."""
+    group = typer.Typer(help=help, no_args_is_help=True)
+    for add in commands:
+        add(group)
+    return group
+
+
+app.add_typer(
+    _group(
+        "The folder of one party: plan, code, models, certificates.",
+        workspace.register_workspace,
+        certificates.register_workspace,
+    ),
+    name="workspace",
+)
 app.add_typer(plan.app, name="plan")
+app.add_typer(
+    _group(
+        "The party that leads a federation.",
+        certificates.register_aggregator,
+        aggregator.register_aggregator,
+    ),
+    name="aggregator",
+)
+app.add_typer(
+    _group(
+        "The parties that have the data.",
+        certificates.register_collaborator,
+        collaborator.register_collaborator,
+    ),
+    name="collaborator",
+)
+app.add_typer(model.app, name="model")
 
 
 def _show_version(wanted: bool) -> None:

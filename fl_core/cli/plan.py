@@ -1,4 +1,4 @@
-"""``fx plan``: look at the plan of a federation, and freeze what all parties agree on."""
+"""``fx plan``: the plan of a federation, and the hash by which all parties know that they agree on it."""
 
 from __future__ import annotations
 
@@ -8,117 +8,145 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from fl_core.plan.schema import Plan
-
-CODE_FOLDERS = ("src", "code")
-"""Folders of a workspace whose Python files every party runs."""
+    from fl_core.workspace.layout import Workspace
 
 app = typer.Typer(help="The plan that all parties agree on.", no_args_is_help=True)
 
+PLAN_FILE = Path("plan/plan.yaml")
 PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's YAML file.")]
+PlanName = Annotated[str | None, typer.Argument(metavar="NAME", help="The saved plan's name.")]
+NameOption = Annotated[
+    str | None, typer.Option("-n", "--name", metavar="NAME", help="The same, as in OpenFL.")
+]
+
+
+@app.command()
+def initialize(
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "-a",
+            "--aggregator-address",
+            "--aggregator_address",
+            metavar="ADDRESS",
+            help="DNS name or IP address under which collaborators reach the aggregator.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="FILE", help="Safetensors to begin with; else the task runner's own."
+        ),
+    ] = None,
+) -> None:
+    """Fill in the aggregator's address, write the initial weights, and freeze the plan."""
+    from fl_core.durable import Disk
+    from fl_core.workspace.initialise import initialise
+
+    done = initialise(_workspace(), address=address, weights=weights, disk=Disk())
+    for note in done.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(
+        f"plan initialised: aggregator {done.host}:{done.port}, initial weights {done.weights} "
+        f"({done.tensors} tensors, {done.values} values); next: fx workspace certify",
+        err=True,
+    )
+    typer.echo(done.frozen.hash)
 
 
 @app.command("print")
-def show(plan_file: PlanFile = Path("plan/plan.yaml")) -> None:
+def show(plan_file: PlanFile = PLAN_FILE) -> None:
     """Check a plan and print it as it takes effect, with the defaults of every section."""
     import yaml
 
     from fl_core.plan.loader import load_plan
+    from fl_core.workspace.layout import workspace_of
+    from fl_core.workspace.plans import current_plan
 
     content = load_plan(plan_file).model_dump(mode="json")
+    workspace = workspace_of(plan_file)
+    if workspace.marker.is_file() and plan_file.resolve() == workspace.plan.resolve():
+        typer.echo(f"# the plan in force: {current_plan(workspace)}")
     typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), nl=False)
 
 
 @app.command()
 def freeze(
-    plan_file: PlanFile = Path("plan/plan.yaml"),
+    plan_file: PlanFile = PLAN_FILE,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if something changed since it was frozen.")
     ] = False,
 ) -> None:
     """Write down the hash over plan, code and initial weights, by which parties know that they agree.
 
-    It stands in a file beside the plan that ends in .sha256; the code is every .py file in src/ and code/
-    of the workspace. Whether the plan's templates can be reached shows only when the federation starts.
+    It stands in a file beside the plan that ends in .sha256; the code is every file in src/ and code/ of
+    the workspace. Whether the plan's templates can be reached shows only when the federation starts.
     """
     from fl_core.durable import Disk
-    from fl_core.errors import PlanError
-    from fl_core.plan.freeze import plan_hash
-    from fl_core.plan.loader import load_plan
+    from fl_core.workspace import frozen
 
-    plan = load_plan(plan_file)
-    workspace = workspace_of(plan_file)
-    code = workspace_code(workspace)
-    weights = initial_weights(plan, plan_file, workspace)
-    found = plan_hash(plan, code, weights)
-    frozen = plan_file.with_suffix(".sha256")
-    if check:
-        if not frozen.is_file():
-            raise PlanError(f"{plan_file}: was never frozen; `fx plan freeze {plan_file}` does it")
-        before = frozen.read_text(encoding="utf-8", errors="replace").strip()
-        if before != found:
-            raise PlanError(
-                f"{plan_file}: plan, code or initial weights changed since they were frozen ({before} then, "
-                f"{found} now); put them back, or freeze them again"
-            )
-    else:
-        Disk().write(frozen, f"{found}\n".encode())
-    typer.echo(f"{len(code)} code files, initial weights: {weights}", err=True)
-    typer.echo(found)
+    found = frozen.check_frozen(plan_file) if check else frozen.freeze(plan_file, Disk())
+    told = "as frozen" if check else "frozen; next: fx workspace export"
+    typer.echo(f"{found.code} code files, initial weights: {found.weights}; {told}", err=True)
+    typer.echo(found.hash)
 
 
-def workspace_of(plan_file: Path) -> Path:
-    """Return a plan's workspace: the folder above ``plan/``, or the plan's own.
+@app.command()
+def save(name: PlanName = None, named: NameOption = None) -> None:
+    """Keep the plan in force under a name."""
+    from fl_core.durable import Disk
+    from fl_core.workspace.plans import save_plan
 
-    Example:
-        >>> workspace_of(Path("w/plan/plan.yaml")).as_posix(), workspace_of(Path("w/p.yaml")).as_posix()
-        ('w', 'w')
-    """
-    folder = plan_file.parent
-    return folder.parent if folder.name == "plan" else folder
-
-
-def workspace_code(workspace: Path) -> dict[str, bytes]:
-    """Return a workspace's Python files by relative path.
-
-    Raises:
-        PlanError: One cannot be read.
-    """
-    from fl_core.errors import PlanError
-
-    files = [file for name in CODE_FOLDERS for file in (workspace / name).rglob("*.py") if file.is_file()]
-    code = {}
-    for file in sorted(files):
-        try:
-            code[file.relative_to(workspace).as_posix()] = file.read_bytes()
-        except OSError as error:
-            raise PlanError(
-                f"{file}: cannot be read ({error.strerror}), so the plan is not frozen"
-            ) from error
-    return code
+    chosen = _chosen(name, named)
+    file = save_plan(_workspace(), chosen, Disk())
+    typer.echo(f"plan saved as {chosen} ({file}); next: change plan/plan.yaml, save it under another name")
 
 
-def initial_weights(plan: Plan, plan_file: Path, workspace: Path) -> str:
-    """Return the digest of the initial weights, or ``none`` while the plan's file of them is missing.
+@app.command()
+def switch(
+    name: PlanName = None,
+    named: NameOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Lose changes to the plan in force that were not saved.")
+    ] = False,
+) -> None:
+    """Put a saved plan in force."""
+    from fl_core.durable import Disk
+    from fl_core.workspace.plans import switch_plan
 
-    Raises:
-        PlanError: The plan's path leads out of the workspace, or the file holds no tensors.
-    """
-    from fl_core.errors import PlanError, TensorError
-    from fl_core.tensors.codec import read_file
-    from fl_core.tensors.digest import digest
+    workspace, chosen = _workspace(), _chosen(name, named)
+    switch_plan(workspace, chosen, Disk(), force=force)
+    typer.echo(f"plan {chosen} is in force; next: {_after_switching(workspace)}")
 
-    named = plan.aggregator.settings.init_state_path
-    path = workspace / named
-    if not path.resolve().is_relative_to(workspace.resolve()):
-        raise PlanError(
-            f"{plan_file}: aggregator.settings.init_state_path: {named} leaves the workspace; "
-            "name a file inside it"
-        )
-    if not path.exists():
-        return "none"
-    try:
-        tensors, _ = read_file(path)
-    except (OSError, TensorError) as error:
-        raise PlanError(f"{plan_file}: aggregator.settings.init_state_path: {path}: {error}") from error
-    return digest(tensors)
+
+@app.command()
+def remove(name: PlanName = None, named: NameOption = None) -> None:
+    """Delete a saved plan."""
+    from fl_core.workspace.plans import remove_plan, saved_plans
+
+    workspace, chosen = _workspace(), _chosen(name, named)
+    remove_plan(workspace, chosen)
+    typer.echo(f"plan {chosen} removed; saved are: {', '.join(saved_plans(workspace)) or 'none'}")
+
+
+def _after_switching(workspace: Workspace) -> str:
+    from fl_core.workspace.frozen import frozen_now
+
+    if not workspace.frozen.is_file():
+        return "fx plan initialize"
+    frozen = workspace.frozen.read_text(encoding="utf-8", errors="replace").strip()
+    return "fx workspace export" if frozen_now(workspace.plan).hash == frozen else "fx plan freeze"
+
+
+def _workspace() -> Workspace:
+    from fl_core.workspace.layout import open_workspace
+
+    return open_workspace(Path())
+
+
+def _chosen(name: str | None, named: str | None) -> str:
+    from fl_core.errors import InputError
+
+    if (name is None) == (named is None):
+        raise InputError("name one plan, such as `fx plan save NAME`; `fx plan print` says which is in force")
+    return name or named or ""

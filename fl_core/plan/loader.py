@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from fl_core.errors import PlanError
-from fl_core.plan.schema import Plan
+from fl_core.plan.aliases import with_own_names
+from fl_core.plan.schema import Plan, Section, Task
 
 INSTALLED = Path(__file__).parent
 
@@ -29,15 +30,17 @@ def load_plan(path: Path, overrides: Mapping[str, Any] | None = None) -> Plan:
     Raises:
         PlanError: Unknown key, wrong type, missing file: the message names the key and the file.
     """
-    raw = _read(path)
-    merged = {name: _with_defaults(name, section, path) for name, section in raw.items()}
-    for key, value in (overrides or {}).items():
+    raw = read_sections(path)
+    merged = {str(name): _with_defaults(str(name), section, path) for name, section in raw.items()}
+    if not overrides:
+        return parse_plan(merged, source=str(path))
+    for key, value in overrides.items():
         _override(merged, key, value)
-    return parse_plan(merged, source=str(path))
+    return parse_plan(merged, source=f"{path} with overrides")
 
 
 def parse_plan(raw: Mapping[str, Any], source: str = "the plan") -> Plan:
-    """Return a typed plan.
+    """Return a typed plan; names of OpenFL in it are replaced by their counterparts here.
 
     Raises:
         PlanError: Names the key, what is wrong with it and the source.
@@ -47,28 +50,31 @@ def parse_plan(raw: Mapping[str, Any], source: str = "the plan") -> Plan:
         >>> plan.aggregator.settings.rounds_to_train
         3
     """
+    raw = with_own_names(raw, source)
     try:
         return Plan.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise PlanError(f"{source}: {key}: {first['msg']}{_nearest(first, raw)}") from error
+        raise PlanError(f"{source}: {key}: {first['msg']}{_nearest(first)}") from error
 
 
-def _nearest(error: Any, raw: Mapping[str, Any]) -> str:
+def _nearest(error: Any) -> str:
     if error["type"] != "extra_forbidden":
         return ""
-    sections = [
-        *Plan.model_fields,
-        *Plan().aggregator.settings.model_dump(),
-        "delta_updates",
-        "opt_treatment",
-    ]
-    near = difflib.get_close_matches(str(error["loc"][-1]), sections, n=1)
+    known = {*Plan.model_fields, *Section.model_fields, *Task.model_fields}
+    for section in Plan().model_dump().values():
+        known |= set(section.get("settings") or ())
+    near = difflib.get_close_matches(str(error["loc"][-1]), sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_sections(path: Path) -> dict[str, Any]:
+    """Return a plan's sections as they stand in its file.
+
+    Raises:
+        PlanError: The file is missing, no YAML, or no mapping.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -89,7 +95,7 @@ def _with_defaults(name: str, section: Any, path: Path) -> Any:
     installed = Path(*wanted.parts[1:]) if wanted.parts[:1] == ("plan",) else wanted
     for candidate in (path.parent.parent / wanted, path.parent / wanted, INSTALLED / installed):
         if candidate.is_file():
-            return _merge(_read(candidate), section)
+            return _merge(read_sections(candidate), section)
     known = ", ".join(sorted(file.name for file in (INSTALLED / "defaults").glob("*.yaml")))
     raise PlanError(f"{path}: {name}.defaults: {wanted} is neither in the workspace nor installed ({known})")
 

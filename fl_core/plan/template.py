@@ -25,7 +25,10 @@ def resolve(path: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise PlanError(f"template {path!r} cannot be reached: no module named {error.name!r}") from error
+        missing = str(error.name)
+        own = missing.split(".")[0] == module_name.split(".")[0]
+        hint = "" if own else "; install what the workspace needs: pip install -r requirements.txt"
+        raise PlanError(f"template {path!r} cannot be reached: no module named {missing!r}{hint}") from error
     if not hasattr(module, name):
         near = difflib.get_close_matches(name, [n for n in dir(module) if not n.startswith("_")], n=1)
         hint = f"; did you mean {module_name}.{near[0]}?" if near else ""

@@ -23,7 +23,7 @@ PLAN = """
 aggregator:
   defaults: plan/defaults/aggregator.yaml
   settings: {rounds_to_train: 3}
-network: {template: src.model.Net, settings: {width: 8}}
+task_runner: {template: src.model.Net, settings: {width: 8}}
 tasks:
   train: {function: train}
 """
@@ -81,7 +81,7 @@ def test_print_shows_the_plan_as_it_takes_effect(workspace: Path) -> None:
     shown = yaml.safe_load(done.stdout)
     assert shown["aggregator"]["settings"]["rounds_to_train"] == 3
     assert shown["aggregator"]["settings"]["db_store_rounds"] == 2
-    assert shown["network"]["settings"] == {"width": 8}
+    assert shown["task_runner"]["settings"] == {"width": 8}
     assert shown["tasks"]["train"]["function"] == "train"
 
     (workspace / "again.yaml").write_text(done.stdout)

@@ -115,3 +115,28 @@ def test_the_hash_changes_with_plan_code_and_weights_and_with_nothing_else() -> 
         plan_hash(parse_plan(raw), code, "sha256:01"),
     }
     assert len(others) == 4 and one not in others
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"agg_port": 0}, "agg_port"),
+        ({"agg_port": 70000}, "agg_port"),
+        ({"agg_port": "any"}, "agg_port"),
+        ({"agg_addr": ""}, "agg_addr"),
+        ({"agg_adr": "x"}, "did you mean agg_addr?"),
+        ({"tls": "perhaps"}, "tls"),
+    ],
+)
+def test_the_section_network_is_typed(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        parse_plan({"network": {"settings": settings}}, "p.yaml")
+    assert "p.yaml: network.settings" in str(caught.value) and told in str(caught.value)
+
+
+def test_a_site_shares_nothing_beside_its_update_unless_the_plan_says_so() -> None:
+    closed = parse_plan({}).collaborator.settings
+    opened = parse_plan({"collaborator": {"settings": {"shares_rows": True, "shares_local_state": True}}})
+
+    assert not closed.shares_rows and not closed.shares_local_state
+    assert opened.collaborator.settings.shares_rows and opened.collaborator.settings.shares_local_state

@@ -1,0 +1,1 @@
+"""The code of this workspace: every party of the federation runs it."""
