@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 JOBS   ?= 2
 
-.PHONY: demo install test test-slow soak lint bench clean
+.PHONY: demo install test test-slow soak lint bench protocol clean
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -14,7 +14,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.full: $(VENV)/.base
-	$(PIP) --editable ".[test]"
+	$(PIP) --editable ".[test,keras]"
 	@touch $@
 
 demo: $(VENV)/.base
@@ -39,6 +39,9 @@ lint: $(VENV)/.full
 
 bench: $(VENV)/.full
 	$(BIN)/python -m benchmarks.task1
+
+protocol: $(VENV)/.full
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. fl_core/transport/federation.proto
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

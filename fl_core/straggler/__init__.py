@@ -1,0 +1,1 @@
+"""Straggler policies: how long a round waits for sites that are slow."""

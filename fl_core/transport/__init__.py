@@ -1,0 +1,1 @@
+"""Aggregator and collaborators over mutual TLS: the protocol, both its ends, and what lies between them."""
