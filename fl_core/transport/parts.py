@@ -109,8 +109,6 @@ def _fast(message: memoryview) -> Part | None:
     place = offset = 0
     if len(message) > 1 and message[0] == _OFFSET:
         offset, place = _varint(message, 1)
-        if offset == _NO_NUMBER:
-            return None
     if len(message) < place + 10 or message[place] != _CHECKSUM or message[place + 9] != _DATA:
         return None
     checksum = int.from_bytes(message[place + 1 : place + 9], "little")

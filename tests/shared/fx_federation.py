@@ -50,18 +50,18 @@ def only(federation: Federation, *sites: str) -> Federation:
     return Federation(federation.folder, sites)
 
 
-def enrol(federation: Federation, name: str, data: str) -> None:
-    """Let a further site in: import, request, signature, import of the reply."""
+def enrol(federation: Federation, name: str, data: str) -> Federation:
+    """Let a further site in: import, request, signature, import of the reply; it has the plan of now."""
     home = federation.site(name).parent
     home.mkdir()
     fx_done("workspace", "import", "--archive", str(federation.aggregator / "W.zip"), cwd=home)
     fx_done("collaborator", "generate-cert-request", "-n", name, "-d", data, cwd=home / "W")
     package = home / "W" / f"col_{name}_to_agg_cert_request.zip"
-    fx_done(
-        "collaborator", "certify", "--request-pkg", str(package), "--silent", cwd=federation.aggregator
-    )
+    fx_done("collaborator", "certify", "--request-pkg", str(package), "--silent", cwd=federation.aggregator)
     reply = federation.aggregator / f"agg_to_col_{name}_signed_cert.zip"
     fx_done("collaborator", "certify", "--import", str(reply), cwd=home / "W")
+    shutil.copy(federation.aggregator / "plan" / "plan.yaml", home / "W" / "plan" / "plan.yaml")
+    return Federation(federation.folder, (*federation.sites, name))
 
 
 class Parties:

@@ -12,12 +12,12 @@ import numpy as np
 
 from challenge.config import Task1Config, parse_config
 from challenge.task1.engine import Engine
+from challenge.task1.executors import Room, open_executor
 from challenge.task1.inputs import HIDDEN_SITE, Inputs
 from challenge.task1.plan import task1_plan
 from challenge.task1.surroundings import Surroundings
 from fl_core.durable import Disk
 from fl_core.executor.base import WorkerSetup
-from fl_core.executor.local import LocalExecutor
 from tasks.task1_aggregation.rows import METRIC_COLUMNS, RoundRow
 
 METRICS = ("dice", "valid_dice", "valid_loss", *METRIC_COLUMNS)
@@ -61,8 +61,8 @@ class PlusOneEngine(Engine):
 
 
 @contextmanager
-def plus_one_engine(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
-    """Open the engine in this process."""
+def plus_one_engine(config: Task1Config, inputs: Inputs, room: Room) -> Iterator[Engine]:
+    """Open the engine: in this process, unless the configuration says otherwise."""
     sizes = {site.name: [site.n_train, site.n_validate] for site in inputs.sites}
     if inputs.split.hidden:
         sizes[HIDDEN_SITE] = [0, len(inputs.split.hidden)]
@@ -71,11 +71,9 @@ def plus_one_engine(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
     setup = WorkerSetup(
         "fl_core.task_runner.plus_one:open_source", settings, plan.collaborator_settings(config.seed)
     )
-    executor = LocalExecutor(setup, 1)
-    try:
+    alone = config.model_copy(update={"workers": config.workers or 1})
+    with open_executor(alone, inputs, plan, setup, room) as executor:
         yield PlusOneEngine(executor, 1, "cpu", plan, settings)
-    finally:
-        executor.close()
 
 
 def surroundings(disk: Disk | None = None, terminal: Silent | None = None) -> Surroundings:

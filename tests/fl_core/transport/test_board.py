@@ -51,7 +51,11 @@ def test_other_results_that_come_meanwhile_do_not_count() -> None:
 
 
 def test_work_that_is_withdrawn_while_its_results_are_looked_at_does_not_count() -> None:
-    board = Board(lambda delivered: board.withdraw("a", "too late") or "")
+    def admit(delivered: Delivered) -> str:
+        board.withdraw("a", "too late")
+        return ""
+
+    board = Board(admit)
     board.post("a", WORK)
     assert "are not wanted" in board.deliver(Delivered("a", WORK, RESULTS))
     assert board.next_event(0) is None

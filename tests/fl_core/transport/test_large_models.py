@@ -24,16 +24,17 @@ ROOT = Path(fl_core.__file__).parents[1]
 def sparse_model(path: Path) -> str:
     """Write zeros with a one at each tensor's end, which take hardly any disk; return the checksum."""
     counts = {"big": (GIB + (64 << 20)) // 4, "other": GIB // 4}
-    end, header = 0, {}
+    end, header, ends = 0, dict[str, object](), list[int]()
     for name, count in counts.items():
         header[name] = {"dtype": "F32", "shape": [count], "data_offsets": [end, end + 4 * count]}
         end += 4 * count
+        ends.append(end)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     start = 8 + len(text)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for _, last in (fields["data_offsets"] for fields in header.values()):
+        for last in ends:
             file.seek(start + last - 4)
             file.write(np.float32(1).tobytes())
     state = xxhash.xxh3_128()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from fl_core.transport import federation_pb2 as pb
 from fl_core.transport import methods
 from fl_core.transport.board import Delivered
 from fl_core.transport.channel import open_channel
+from fl_core.transport.errors import Refused
 from fl_core.transport.handshake_log import PER_REASON
 from fl_core.transport.limits import Limits
 from fl_core.transport.messages import Delivery, Work
@@ -250,6 +252,28 @@ def test_results_larger_than_a_message_are_told_at_the_site(here: Hall) -> None:
     rows = tuple({"case": f"c{n}", "dice": 0.5} for n in range(10_000))
     told = site.deliver(Delivery("0", 0, (TaskReport("train", {}, 1, True, rows),)))
     assert "results without arrays take" in told and f"at most {PART + (1 << 16)} are taken" in told
+    site.close()
+
+
+def test_a_plan_mismatch_is_one_call_and_one_error_at_once(
+    here: Hall, caplog: pytest.LogCaptureFixture
+) -> None:
+    began = time.monotonic()
+    site = here.connect("rogue", plan="sha256:" + "1" * 64)
+    with pytest.raises(Refused, match="plan mismatch: the aggregator's plan is sha256:0") as refused:
+        next(site.instructions())
+    assert refused.value.exit_code == 2
+    assert time.monotonic() - began < 2.0
+    assert caplog.text.count("refused: Join of rogue") == 1
+    assert "attempt 2" not in caplog.text
+    site.close()
+
+
+def test_a_blob_that_no_machine_can_hold_is_refused_by_the_site(here: Hall) -> None:
+    site = here.connect("rogue")
+    for size in (1 << 62, (1 << 64) - 1):
+        with pytest.raises(Refused, match=f"a blob of {size} bytes does not fit into this machine's memory"):
+            site.download(replace(named(CONTENT), size=size))
     site.close()
 
 

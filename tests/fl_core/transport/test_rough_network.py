@@ -20,7 +20,7 @@ from served_work import do_work, named, outcome, post, some_model
 
 from fl_core.transport import server
 from fl_core.transport.board import Delivered
-from fl_core.transport.channel import SiteCredentials, channel_options
+from fl_core.transport.channel import SiteCredentials, channel_options, open_channel
 from fl_core.transport.client import SiteConnection
 from fl_core.transport.errors import GaveUp
 from fl_core.transport.limits import Limits
@@ -43,17 +43,18 @@ def authority() -> TestAuthority:
     return TestAuthority.new()
 
 
-def through(network: RoughNetwork, here: Hall, policy: RetryPolicy = PATIENT) -> SiteConnection:
-    """Connect through a network, with keep-alives that notice a dead connection in about two seconds."""
+def through(
+    network: RoughNetwork, here: Hall, policy: RetryPolicy = PATIENT, *, eager: bool = False
+) -> SiteConnection:
+    """Connect through a network; an eager site notices a dead connection in about two seconds."""
     credentials = here.authority.site("a")
-    site = SiteConnection(eager_channel(network.target, credentials), PLAN, policy, stalled_s=1.0)
-    return site
+    channel = (eager_channel if eager else open_channel)(network.target, credentials)
+    return SiteConnection(channel, PLAN, policy, stalled_s=1.0 if eager else 10.0)
 
 
 def eager_channel(target: str, credentials: SiteCredentials) -> grpc.Channel:
-    options = dict(channel_options()) | EAGER
     secure = grpc.ssl_channel_credentials(credentials.roots, credentials.key, credentials.chain)
-    return grpc.secure_channel(target, secure, list(options.items()))
+    return grpc.secure_channel(target, secure, list((dict(channel_options()) | EAGER).items()))
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_the_same_bytes_arrive(tmp_path: Path, authority: TestAuthority, rough: 
     with hall(tmp_path, authority, {"a"}, limits=LIMITS) as here:
         post(here, tmp_path, content=CONTENT)
         with RoughNetwork(here.port, ROUGH[rough]()) as network:
-            site = through(network, here)
+            site = through(network, here, eager=True)
             began = time.monotonic()
             assert do_work(site, tmp_path) == (CONTENT, CONTENT[::-1])
             assert time.monotonic() - began < 60

@@ -1,0 +1,1 @@
+"""What a ranking with its uncertainty costs, beside a plain implementation of the same resamples."""

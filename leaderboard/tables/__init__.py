@@ -1,0 +1,1 @@
+"""Tables that people and programs read, from rankings and what is known about them."""
