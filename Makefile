@@ -38,7 +38,7 @@ lint: $(VENV)/.full
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.full
-	$(BIN)/python -m benchmarks.task1
+	for name in aggregation compression metrics ranking task1 transport; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 protocol: $(VENV)/.full
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. fl_core/transport/federation.proto

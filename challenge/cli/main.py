@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from challenge.cli import compare, data, partition, run_task1, verify
+from challenge.cli import compare, data, leaderboard, partition, run_task1, score, verify
 
 app = typer.Typer(
     name="challenge",
@@ -22,6 +22,8 @@ run_app.command("task1")(run_task1.task1)
 app.add_typer(run_app, name="run")
 app.add_typer(data.app, name="data")
 app.add_typer(partition.app, name="partition")
+app.add_typer(leaderboard.app, name="leaderboard")
+app.command("score")(score.score)
 app.command("verify")(verify.verify)
 app.command("compare")(compare.compare)
 

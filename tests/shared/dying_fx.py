@@ -1,14 +1,15 @@
 """``fx`` in a process that kills itself at a chosen step of its files, as ``kill -9`` would.
 
-``python dying_fx.py STEP MATCH before|tear LIST WORDS...``: a step is whatever the process does to a file
-below its folder's ``state``, ``save`` and ``logs``: opening one to write, renaming, linking, removing, and
-each write and sync of a durable write. Only steps whose line holds MATCH count. At step STEP, from 0, the
-process is gone, with ``tear`` after half of a write. All counted steps are listed in LIST, one a line.
+``python dying_fx.py STEP KIND before|tear LIST WORDS...``: a step is whatever the process does to a file below
+its folder's ``state``, ``save`` and ``logs``: opening one to write, renaming, linking, removing, and each write
+and sync of a durable write. Only steps of this kind count, see `kind_of`; where KIND is empty, all do. At step
+STEP, from 0, the process is gone, with ``tear`` after half of a write. All counted steps are listed in LIST.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,12 +20,22 @@ KINDS: Final = {"os.rename": 1, "os.link": 1, "os.remove": 0, "os.mkdir": 0, "os
 WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_APPEND
 
 
+def kind_of(step: str) -> str:
+    """Return a step without the numbers and digests in its names.
+
+    Example:
+        >>> kind_of("os.rename state/model-12.safetensors")
+        'os.rename state/model-N.safetensors'
+    """
+    return re.sub(r"[0-9a-f]{8,}|\d+", "N", step)
+
+
 class Steps:
     """Counts, and ends the process at one."""
 
-    def __init__(self, at: int, match: str, listed: Path) -> None:
+    def __init__(self, at: int, kind: str, listed: Path) -> None:
         self._at = at
-        self._match = match
+        self._kind = kind
         self._count = 0
         self._lock = threading.RLock()
         self._folders = tuple(f"{Path.cwd() / name}/" for name in ("state", "save", "logs"))
@@ -32,7 +43,7 @@ class Steps:
 
     def reach(self, step: str) -> bool:
         """Note a step; return whether it is that at which to die."""
-        if self._match not in step:
+        if self._kind not in ("", kind_of(step)):
             return False
         with self._lock:
             os.write(self._list, f"{step}\n".encode())
@@ -50,7 +61,7 @@ class Steps:
         name = arguments[KINDS[event]]
         if not isinstance(name, str | bytes | os.PathLike):
             return
-        path = os.path.abspath(os.fsdecode(name))
+        path = str(Path.cwd() / os.fsdecode(name))
         for folder in self._folders:
             if path.startswith(folder):
                 if self.reach(f"{event} {Path(folder).name}/{path.removeprefix(folder)}"):
@@ -58,11 +69,11 @@ class Steps:
                 return
 
 
-def main(at: int, match: str, how: str, listed: Path, words: list[str]) -> None:
+def main(at: int, kind: str, how: str, listed: Path, words: list[str]) -> None:
     """Run ``fx`` with these words."""
     from fl_core import durable
 
-    steps = Steps(at, match, listed)
+    steps = Steps(at, kind, listed)
 
     class DyingDisk(durable.Disk):
         def _put(self, handle: int, content: bytes | memoryview) -> None:
@@ -86,7 +97,7 @@ def main(at: int, match: str, how: str, listed: Path, words: list[str]) -> None:
 
 
 def _name(handle: int) -> str:
-    path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+    path = Path(f"/proc/self/fd/{handle}").readlink()
     return f"{path.parent.name}/{path.name}"
 
 

@@ -1,4 +1,4 @@
-"""A federation of processes: ``fx aggregator start`` and ``fx collaborator start``, killed and started again."""
+"""A federation of processes, ``fx aggregator start`` and ``fx collaborator start``, killed and started again."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ class Parties:
         for party in parties or (AGGREGATOR, *self.federation.sites):
             self.processes[party] = Process.start(*self.words(party), *words, cwd=self.folder(party))
 
-    def start_dying(self, party: str, step: int, match: str = "", tear: bool = False) -> Path:
-        """Start a party that kills itself at a step of its files, see `dying_fx`; return its list of steps."""
+    def start_dying(self, party: str, step: int, kind: str = "", tear: bool = False) -> Path:
+        """Start a party that kills itself at a step of its files, see `dying_fx`; return its steps' list."""
         folder = self.folder(party)
         log = folder.parent / f"{folder.parent.name}-dying.log"
         steps = folder.parent / "steps.txt"
         steps.unlink(missing_ok=True)
-        command = [sys.executable, str(DYING), str(step), match, "tear" if tear else "before", str(steps)]
+        command = [sys.executable, str(DYING), str(step), kind, "tear" if tear else "before", str(steps)]
         with log.open("ab") as file:
             environment = {name: v for name, v in os.environ.items() if not name.startswith("GRPC_")}
             popen = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The paper's commands up to starting, each in a process of its own, in the order in which they are printed."""
+"""The paper's commands up to starting, each in a process of its own, in the order of the paper."""
 
 from __future__ import annotations
 

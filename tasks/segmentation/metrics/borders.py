@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ Spacing = tuple[float, float, float]
 Codes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.intp]
 Points = npt.NDArray[np.float64]
+Steps = tuple[int, int, int]
 
 _NEAR = 130  # looking farther costs more than asking a k-d tree
 _REACH = 8  # voxels along an axis; bounds the padding where spacings differ much
@@ -46,8 +48,13 @@ class Borders:
 
     def points(self, places: Indices) -> Points:
         """Return positions in mm, (n, 3)."""
-        grid = np.stack(np.unravel_index(places, self.shape), axis=1)
-        return np.multiply(grid, self.spacing, dtype=np.float64)
+        found = np.empty((len(places), 3))
+        rows, x = np.divmod(places, self.shape[2])
+        np.multiply(x, self.spacing[2], out=found[:, 2])
+        z, y = np.divmod(rows, self.shape[1])
+        np.multiply(z, self.spacing[0], out=found[:, 0])
+        np.multiply(y, self.spacing[1], out=found[:, 1])
+        return found
 
 
 def borders(codes: Codes, spacing: Spacing) -> Borders:
@@ -58,9 +65,7 @@ def borders(codes: Codes, spacing: Spacing) -> Borders:
             array counts as background.
         spacing: Voxel size in mm, (z, y, x).
     """
-    near = _near_offsets(spacing)
-    # So wide a rim of background that no offset leaves the volume or wraps into the next row.
-    rim = [max(1, *(abs(offset[axis]) for _, offset in near)) for axis in range(3)]
+    rim, near = _near_offsets(spacing)
     depth, height, width = (size + 2 * margin for size, margin in zip(codes.shape, rim, strict=True))
     row, plane = width, width * height
     volume = np.zeros(-(-depth * plane // 8) * 8, np.uint8)  # whole words, for `nonzero_places`
@@ -90,8 +95,12 @@ def nonzero_places(flat: Codes) -> Indices:
     return places
 
 
-def _near_offsets(spacing: Spacing) -> list[tuple[float, tuple[int, int, int]]]:
-    """Return the offsets to the nearest voxels with their lengths in mm, ascending and complete."""
+@lru_cache(maxsize=8)  # a millisecond, a quarter of a case, for what all cases of a grid share
+def _near_offsets(spacing: Spacing) -> tuple[Steps, Sequence[tuple[float, Steps]]]:
+    """Return the offsets to the nearest voxels with their lengths in mm, ascending and complete.
+
+    Before them stands so wide a rim of background that none leaves the volume or wraps into the next row.
+    """
     radius = (_NEAR * math.prod(spacing) * 3 / (4 * math.pi)) ** (1 / 3)  # of a ball of so many voxels
     radius = min(radius, *((_REACH + 0.5) * step for step in spacing))
     reach = [int(radius / step) for step in spacing]
@@ -106,4 +115,5 @@ def _near_offsets(spacing: Spacing) -> list[tuple[float, tuple[int, int, int]]]:
     if len(near) > _NEAR:
         shortest_left_out = near[_NEAR][0]
         near = [entry for entry in near if entry[0] < shortest_left_out]
-    return near
+    z, y, x = (max(1, *(abs(offset[axis]) for _, offset in near)) for axis in range(3))
+    return (z, y, x), near

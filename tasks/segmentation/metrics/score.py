@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.segmentation.metrics.counts import overlay
+from tasks.segmentation.metrics.penalty import penalty_distance
 from tasks.segmentation.metrics.surface import Definition, diagonal, hausdorff_95_of_codes
 from tasks.segmentation.regions import REGIONS
 
 METRICS = ("dice", "hd95", "sensitivity", "specificity", "precision")
 COLUMNS = tuple(f"{metric}_{region}" for metric in METRICS for region in REGIONS)
 """The metric columns of cases.csv, in order."""
-
-PENALTY_HD95 = 374.0
-"""What the FeTS challenge charged for a missing prediction, in mm; above the BraTS grid's diagonal."""
 
 
 def score_case(
@@ -85,5 +83,5 @@ def penalty_row(volume_shape: Sequence[int], spacing: Sequence[float]) -> dict[s
         >>> penalty_row((155, 240, 240), (1, 1, 1))["hd95_wt"]
         374.0
     """
-    farthest = max(PENALTY_HD95, diagonal(volume_shape, spacing))
+    farthest = penalty_distance(volume_shape, spacing)
     return {column: farthest if column.startswith("hd95_") else 0.0 for column in COLUMNS}

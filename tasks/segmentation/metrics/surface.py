@@ -27,6 +27,7 @@ Definition = Literal["pooled", "maxdir"]
 """``pooled``: both directions in one list (medpy, FeTS); ``maxdir``: the larger percentile (MONAI)."""
 
 _QUANTILE = 0.95
+_HOPE = 3  # by so much the far shells may hold more than the near ones let expect
 
 
 def diagonal(shape: Sequence[int], spacing: Sequence[float]) -> float:
@@ -136,7 +137,7 @@ def hausdorff_95_of_codes(
     return results
 
 
-@dataclass
+@dataclass(eq=False)
 class _Direction:
     """Distances from one surface to another.
 
@@ -191,6 +192,10 @@ class _Group:
         """Whether the percentile lies among the known lengths."""
         return sum(self.counts) > math.ceil(self.position)
 
+    def hopes(self, more: float) -> bool:
+        """Whether about so many more known lengths may decide; else the tail is the shorter way."""
+        return sum(self.counts) + _HOPE * more > self.position
+
     def percentile(self, found: Borders) -> float:
         """Return the 95th percentile with linear interpolation."""
         ranks = math.floor(self.position), math.ceil(self.position)
@@ -212,28 +217,37 @@ class _Group:
 
 
 def _walk(found: Borders, groups: Sequence[_Group]) -> None:
-    """Look outward from every open place, shell by shell, until the groups are decided."""
-    directions = [direction for group in groups for direction in group.directions]
-    if not directions:
-        return
+    """Look outward from every open place, shell by shell, while that can still decide a group."""
+    walking = [group for group in groups if not group.decided]
     # One array for all of them: most of the time would go into calls for a few voxels each.
+    directions = [direction for group in walking for direction in group.directions]
     lengths = [len(direction.places) for direction in directions]
-    places = np.concatenate([direction.places for direction in directions])
+    places = np.concatenate([np.zeros(0, np.intp), *(direction.places for direction in directions)])
     wanted = np.repeat(np.array([1 << each.target for each in directions], np.uint8), lengths)
     owner = np.repeat(np.arange(len(directions)), lengths)
+    left = sum(len(offsets) for _, offsets in found.shells)
     for length, offsets in found.shells:
-        undecided = np.array([not group.decided for group in groups for _ in group.directions])
-        if not undecided.any():
-            break
+        if not walking:
+            return
         seen = np.zeros(len(places), np.uint8)
         for offset in offsets:
             seen |= found.volume.take(places + offset)
         missed = (seen & wanted) == 0
-        hits = iter(np.bincount(owner[~missed], minlength=len(directions)).tolist())
-        for group in groups:
+        hits = np.bincount(owner[~missed], minlength=len(directions))
+        places, wanted, owner = places[missed], wanted[missed], owner[missed]
+        left -= len(offsets)
+        stops = np.zeros(len(directions), np.bool_)
+        for group in walking:
+            own = [number for number, each in enumerate(directions) if each in group.directions]
             group.lengths.append(length)
-            group.counts.append(sum(next(hits) for _ in group.directions))
-        keep = missed & undecided[owner]
-        places, wanted, owner = places[keep], wanted[keep], owner[keep]
+            group.counts.append(int(hits[own].sum()))
+            stops[own] = group.decided or not group.hopes(group.counts[-1] / len(offsets) * left)
+        if stops.any():
+            for number in np.flatnonzero(stops).tolist():
+                directions[number].places = places[owner == number]
+            walking = [group for group in walking if not stops[directions.index(group.directions[0])]]
+            keep = ~stops[owner]
+            places, wanted, owner = places[keep], wanted[keep], owner[keep]
     for number, direction in enumerate(directions):
-        direction.places = places[owner == number]
+        if any(direction in group.directions for group in walking):
+            direction.places = places[owner == number]

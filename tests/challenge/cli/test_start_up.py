@@ -41,7 +41,10 @@ def test_help_answers_in_half_a_second(command: str, tmp_path: Path) -> None:
         ["challenge", "partition", "list"],
         ["challenge", "verify", "--help"],
         ["challenge", "compare", "--help"],
+        ["challenge", "score", "--help"],
+        ["challenge", "leaderboard", "rank", "--help"],
         ["fx", "--help"],
+        ["fx", "workspace", "create"],
     ],
     ids=" ".join,
 )

@@ -1,0 +1,1 @@
+"""Metrics of a case beside those of the libraries that others use."""

@@ -1,0 +1,1 @@
+"""Scores a folder of predicted masks against a folder of references."""
