@@ -11,7 +11,7 @@ from fl_core.tensors.lazy import LazyTensors
 
 
 def received_update(
-    tensors: Tensors, form: Tensors, *, base: Tensors | None, what: str
+    tensors: Tensors, form: Tensors, *, base: Tensors | None, what: str, checked: bool = False
 ) -> tuple[Tensors, Tensors]:
     """Return a site's whole model and its optimizer's arrays, both read-only.
 
@@ -24,6 +24,7 @@ def received_update(
         form: Arrays of the names, shapes and dtypes that it has to have.
         base: The model it received, where it sent ``trained - received``.
         what: Whose update this is, to begin messages with.
+        checked: Whether it went through here before, so that its values need not be read again.
 
     Raises:
         TensorError: See `fl_core.tensors.check.check_like`.
@@ -36,7 +37,7 @@ def received_update(
         value = fitted(tensors[name], form[name], f"{what}: tensor {name!r}")
         return value if base is None else add_delta(base[name], value)
 
-    for name in sorted(names):
+    for name in () if checked else sorted(names):
         check_tensor(tensors[name], form[name], f"{what}: tensor {name!r}")
     model = LazyTensors(names, whole)
     optimizer = LazyTensors(set(tensors) - names, tensors.__getitem__)

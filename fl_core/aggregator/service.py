@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,6 +64,7 @@ class Aggregator:
         max_samples: The most samples that a site may claim, by site; see `Rules`.
         threads: How many make a tensor-wise aggregate; no influence on its bytes. At most two,
             or what the machine has, without.
+        digest: Names the models in the state.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class Aggregator:
         optimizer: Tensors | None = None,
         max_samples: Mapping[str, int] | None = None,
         threads: int | None = None,
+        digest: Callable[[Tensors], str] = digest_of,
     ) -> None:
+        self._digest = digest
         self._rules = rules if max_samples is None else replace(rules, max_samples=dict(max_samples))
         self._threads = usable_threads() if threads is None else threads
         self._min_updates = min_updates
@@ -87,7 +90,7 @@ class Aggregator:
         self.model = _held(model)
         self.best_model = _held(best) if best is not None else self.model
         self.optimizer: Tensors = _held(optimizer or {})
-        fresh = digest_of(self.model)
+        fresh = digest(self.model)
         self.state = state or AggregatorState(model=fresh, best=Best(0, fresh))
         if self.state.model != fresh:
             raise TensorError("the model is not the one that the aggregator's state names")
@@ -122,7 +125,13 @@ class Aggregator:
         self.model, self.best_model = _held(model), _held(best)
 
     def deliver(
-        self, report: SiteReport, *, staleness: int = 0, whole: bool = False, digest: str | None = None
+        self,
+        report: SiteReport,
+        *,
+        staleness: int = 0,
+        whole: bool = False,
+        digest: str | None = None,
+        checked: bool = False,
     ) -> str:
         """Take a site's report.
 
@@ -133,6 +142,7 @@ class Aggregator:
                 one when its round closed).
             digest: Of the update, where the caller knows one (e.g. its spool file's checksum), so
                 that none has to be computed here.
+            checked: Whether the caller has held the update against `received_update` before.
 
         Returns:
             Why the report does not count; empty where it does.
@@ -143,6 +153,7 @@ class Aggregator:
                 self._form,
                 base=self.model if self._delta_updates and not whole else None,
                 what=f"the update of site {report.site}",
+                checked=checked,
             )
         except TensorError as error:
             self.drop(report.site, f"invalid update: {error}")
@@ -150,7 +161,7 @@ class Aggregator:
         if not update:
             digest = ""
         elif digest is None:
-            digest = digest_of(update)
+            digest = self._digest(update)
         for task in report.reports:
             event = ResultArrived(
                 report.site,
@@ -204,7 +215,7 @@ class Aggregator:
         aggregated, notes = self._aggregated(aggregate, updates)
         self.optimizer = self._mean_optimizer(updates)
         self.model = _held(aggregated)
-        self._commit(digest_of(self.model))
+        self._commit(self._digest(self.model))
         return RoundClosed(received, dropped, changed=True, notes=notes)
 
     def _aggregated(

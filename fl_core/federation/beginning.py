@@ -10,6 +10,7 @@ from fl_core.errors import InputError
 from fl_core.federation.standing import Standing
 from fl_core.federation.state_folder import StateFolder
 from fl_core.federation.terms import Terms
+from fl_core.tensors.digest import fingerprint
 from fl_core.tensors.spooled import SpooledTensors
 
 
@@ -26,7 +27,7 @@ def begin(terms: Terms, folder: StateFolder, initial: Path, name: str) -> Standi
     model = SpooledTensors(initial)
     stored = folder.store("model", 0, model)
     folder.sync(stored)
-    state = Aggregator(model, rules=terms.rules).state
+    state = Aggregator(model, rules=terms.rules, digest=fingerprint).state
     standing = Standing(terms.plan_hash, name, state, stored)
     folder.commit(standing)
     return standing
@@ -43,4 +44,5 @@ def aggregator_of(terms: Terms, folder: StateFolder, standing: Standing) -> Aggr
         state=state,
         best=folder.tensors(standing.best or standing.model),
         optimizer=folder.tensors(standing.optimizer) if standing.optimizer else None,
+        digest=fingerprint,
     )

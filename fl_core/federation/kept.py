@@ -30,6 +30,7 @@ from fl_core.durable import Disk
 from fl_core.errors import FederationError, InputError
 from fl_core.executor.base import TaskReport
 from fl_core.federation.kept_record import BadRecord, Record, State, read_json, record_of, record_text
+from fl_core.federation.spare_file import SpareFile
 from fl_core.tensors import Array, Tensors
 from fl_core.tensors.checksum import Checksum, file_checksum
 from fl_core.tensors.codec import decode
@@ -38,6 +39,7 @@ from fl_core.transport.messages import BlobRef, Delivery, Work
 
 SITE_SCHEMA: Final = "site/1"
 LOCAL_SCHEMA: Final = "site-local/1"
+SPARE: Final = ".spare"
 MOST: Final = 8
 """Results that lie here at most; an aggregator that releases nothing does not fill the site's disk."""
 
@@ -82,6 +84,7 @@ class Kept:
         self._disk = disk
         self.farewell: str | None = None
         self.handed_in_all = False
+        self._spare = SpareFile(folder / SPARE)
         self._site_lock = threading.Lock()  # the farewell is noted in another thread
         self._read_site()
         self._records = self._read_records()
@@ -144,12 +147,14 @@ class Kept:
         name = name_of(work)
         blob, state = None, None
         if update is not None:
-            written = write_stream(self._file("update", name), update, metadata)
+            with self._spare.written_over(self._file("update", name)) as handle:
+                written = write_stream(handle, update, metadata)
             blob = BlobRef(written.checksum, written.size)
-        if local_state is not None and (local_state or (holds_local_state and self._states)):
+        # An aggregator that holds the state is told of an empty one too: none would mean that it stays here.
+        if local_state is not None and (local_state or self._states or not holds_local_state):
             path = self._file("state", name)
             state = BlobRef(self._disk.write_tensors(path, local_state), path.stat().st_size)
-        shared = state if shares_local_state and local_state else None
+        shared = state if shares_local_state and (local_state or not holds_local_state) else None
         delivery = Delivery(work.key, work.round, reports, blob, shared, wall_s)
         record = Record(name, delivery, state if holds_local_state else None)
         self._write_record(record)
@@ -245,7 +250,7 @@ class Kept:
     def _forget(self, name: str) -> None:
         self._records.pop(name, None)
         self._record_file(name).unlink(missing_ok=True)
-        self._file("update", name).unlink(missing_ok=True)
+        self._spare.give_back(self._file("update", name))
         if name not in {state.work for state in self._states.values()}:
             self._file("state", name).unlink(missing_ok=True)
 
@@ -354,6 +359,7 @@ def open_kept(folder: Path, plan: str, disk: Disk | None = None) -> Iterator[Kep
         os.ftruncate(handle, 0)
         os.write(handle, str(os.getpid()).encode())
         yield Kept(folder, plan, disk or Disk())
+        SpareFile(folder / SPARE).remove()
     finally:
         os.close(handle)
 

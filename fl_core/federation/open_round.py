@@ -135,7 +135,7 @@ class OpenRound:
             return f"invalid update: {error}"
         report = SiteReport(site, self.round, delivery.reports, update, {}, delivery.wall_s)
         digest = delivery.update.checksum if delivery.update else None
-        reason = self._aggregator.deliver(report, digest=digest)
+        reason = self._aggregator.deliver(report, digest=digest, checked=True)  # by the admission
         if not reason:
             self.reports[site] = delivery.reports
             self.answers[site] = delivery.key, answer

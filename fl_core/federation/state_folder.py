@@ -31,6 +31,7 @@ from fl_core.tensors import Tensors
 from fl_core.tensors.checksum import file_checksum
 from fl_core.tensors.spooled import SpooledTensors, write_stream
 from fl_core.transport.messages import BlobRef
+from fl_core.transport.spool import give_back
 
 DECODED: Final = ".decoded"
 """Ending of an update that was compressed, once decoded: made again after a restart, as it was not synced."""
@@ -187,6 +188,8 @@ class StateFolder:
                     path.unlink(missing_ok=True)
         for path in (*(self.folder / "arrived").glob("*"), *(self.folder / "served").glob("*")):
             if path.name.isdigit() and int(path.name) < now:
+                for update in path.glob(f"*/*{_SUFFIX}"):
+                    give_back(update, self.spool_folder)
                 shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:

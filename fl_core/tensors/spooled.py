@@ -1,15 +1,15 @@
-"""Tensors that stay in their file: each is mapped when it is asked for, and for as long as it is used."""
+"""Tensors that stay in their file: each is read when it is asked for."""
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from fl_core.errors import TensorError
-from fl_core.ipc.mapping import map_read_only
 from fl_core.tensors import Array
 from fl_core.tensors.header import (
     DEFAULT_LIMITS,
@@ -24,8 +24,8 @@ from fl_core.tensors.stream import Written, write_stream
 
 __all__ = ["SpooledTensors", "Written", "write_stream"]
 
-MAPPED_FROM: Final = 1 << 17
-"""Bytes from which a tensor is mapped; a smaller one is read, which is quicker than a mapping."""
+_MOST_AT_ONCE: Final = 1 << 30
+"""Bytes of one read; Linux gives no more than 2 GiB."""
 
 
 class SpooledTensors(Mapping[str, Array]):
@@ -33,8 +33,7 @@ class SpooledTensors(Mapping[str, Array]):
 
     The header is checked once. No descriptor stays open, so thousands of files can be held. The
     file must stay where it is; if it is replaced, changed or cut off, the next access says so.
-    A file that another program may shorten while its arrays are in use must not be read this way
-    (the process would get SIGBUS); spool files belong to this process alone.
+    An array that was read belongs to whoever asked for it, whatever becomes of the file.
 
     Args:
         path: The file.
@@ -65,8 +64,8 @@ class SpooledTensors(Mapping[str, Array]):
             try:
                 self._identity = _identity(handle)
                 size = self._identity[2]
-                end = header_end(_read(handle, min(size, LENGTH_BYTES), 0), size, limits)
-                header = _read(handle, end, 0)
+                end = header_end(bytes(_read(handle, min(size, LENGTH_BYTES), 0)), size, limits)
+                header = bytes(_read(handle, end, 0))
             finally:
                 os.close(handle)
             self._start, entries, self.metadata = read_header(header, limits, size=size)
@@ -118,10 +117,7 @@ class SpooledTensors(Mapping[str, Array]):
                 raise TensorError(
                     "the file was replaced, changed or cut off after it was opened; fetch it again"
                 )
-            if size < MAPPED_FROM:
-                return array_of(entry, _read(handle, size, begin), 0)
-            page = begin - begin % mmap.ALLOCATIONGRANULARITY
-            return array_of(entry, map_read_only(handle, begin + size - page, page), begin - page)
+            return array_of(entry, _read(handle, size, begin), 0)
         finally:
             os.close(handle)
 
@@ -132,8 +128,14 @@ def _identity(handle: int) -> tuple[int, int, int, int]:
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
-def _read(handle: int, size: int, offset: int) -> bytes:
-    content = os.pread(handle, size, offset)
-    if len(content) != size:  # a header or a small tensor: less than one read gives
-        raise TensorError(f"{size} bytes at {offset} are not all there; the file was cut off, fetch it again")
+def _read(handle: int, size: int, offset: int) -> memoryview:
+    content: memoryview = np.empty(size, np.uint8).data
+    done = 0
+    while done < size:
+        count = os.preadv(handle, [content[done : done + _MOST_AT_ONCE]], offset + done)
+        if not count:
+            raise TensorError(
+                f"{size} bytes at {offset} are not all there; the file was cut off, fetch it again"
+            )
+        done += count
     return content

@@ -16,7 +16,7 @@ from served_work import named
 
 from fl_core.transport.parts import Part, parts_of
 from fl_core.transport.source import Pieces
-from fl_core.transport.spool import Spool
+from fl_core.transport.spool import Spool, give_back
 from fl_core.transport.wire import MessageError, TransferError
 
 CONTENT = bytes(range(256)) * 4
@@ -131,4 +131,40 @@ def test_two_calls_do_not_write_the_same_blob(tmp_path: Path) -> None:
     thread.join(10)
     assert stored == [len(CONTENT)]
     assert spool.take("a", BLOB).read_bytes() == CONTENT
+    spool.close()
+
+
+@pytest.mark.parametrize("size", [1, len(CONTENT) - 1, len(CONTENT), 3 * len(CONTENT)])
+def test_a_file_that_was_given_back_is_written_over(tmp_path: Path, size: int) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.receive("a", BLOB, parts())
+    used = tmp_path / "used"
+    os.link(spool.take("a", BLOB), used)
+    spool.clear("a")
+    inode = used.stat().st_ino
+
+    give_back(used, tmp_path / "spool")
+    content = bytes(reversed(range(size % 251))) * 3 or b"x"
+    spool.receive("b", named(content), parts(until=len(content), content=content))
+
+    path = spool.take("b", named(content))
+    assert not used.exists()
+    assert path.stat().st_ino == inode
+    assert path.read_bytes() == content
+    spool.close()
+
+
+def test_a_file_with_another_name_is_not_written_over(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.receive("a", BLOB, parts())
+    os.link(spool.take("a", BLOB), tmp_path / "one")
+    os.link(tmp_path / "one", tmp_path / "other")
+    spool.clear("a")
+
+    give_back(tmp_path / "one", tmp_path / "spool")
+    content = bytes(len(CONTENT))
+    spool.receive("b", named(content), parts(content=content))
+
+    assert (tmp_path / "other").read_bytes() == CONTENT
+    assert not (tmp_path / "one").exists()
     spool.close()
