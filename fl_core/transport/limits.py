@@ -27,7 +27,7 @@ class Limits:
 
     calls: int = 8
     connections: int = 1000
-    part_bytes: int = 2 << 20
+    part_bytes: int = 1 << 19
     blobs: int = 4
     files: FileLimits = field(default_factory=FileLimits)
     beat_s: float = 10.0

@@ -122,6 +122,8 @@ def server_options(limits: Limits) -> list[tuple[str, Any]]:
         ("grpc.max_receive_message_length", limits.part_bytes + ROOM),
         ("grpc.max_send_message_length", limits.part_bytes + ROOM),
         ("grpc.max_metadata_size", 16 << 10),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 2 << 20),
         ("grpc.max_concurrent_streams", 4 * limits.calls),
         ("grpc.max_allowed_incoming_connections", limits.connections),
         ("grpc.server_handshake_timeout_ms", 10_000),

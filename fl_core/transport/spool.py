@@ -91,10 +91,16 @@ class Spool:
         if self._is_whole(site, blob):
             return blob.size
         with self._alone(site, blob) as upload:
+            closed = False
             for part in parts:
+                if closed:
+                    raise MessageError(f"parts beyond the {blob.size} bytes of the blob")
                 self._append(upload, part, blob)
-            if upload.written == blob.size:
-                self._close(site, blob, upload)
+                if upload.written == blob.size:
+                    # At once: a call that breaks off after its last part must not leave a blob that is
+                    # all there and never whole.
+                    self._close(site, blob, upload)
+                    closed = True
             return upload.written
 
     def take(self, site: str, blob: BlobRef) -> Path:

@@ -1,9 +1,10 @@
 """``fx`` in a process that kills itself at a chosen step of its files, as ``kill -9`` would.
 
-``python dying_fx.py STEP KIND before|tear LIST WORDS...``: a step is whatever the process does to a file below
-its folder's ``state``, ``save`` and ``logs``: opening one to write, renaming, linking, removing, and each write
-and sync of a durable write. Only steps of this kind count, see `kind_of`; where KIND is empty, all do. At step
-STEP, from 0, the process is gone, with ``tear`` after half of a write. All counted steps are listed in LIST.
+``python dying_fx.py STEP KIND before|tear LIST WORDS...``: a step is whatever the process does to a file
+below its folder's ``state``, ``save`` and ``logs``: opening one to write, renaming, linking, removing, and
+each write and sync of a durable write. Only steps of this kind count, see `kind_of`; where KIND is empty,
+all do. At step STEP, from 0, the process is gone, with ``tear`` after half of a write. All counted steps are
+listed in LIST.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A federation of processes, ``fx aggregator start`` and ``fx collaborator start``, killed and started again."""
+"""A federation of processes, each killed and started again as a test wants it."""
 
 from __future__ import annotations
 

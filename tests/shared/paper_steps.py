@@ -85,10 +85,10 @@ def enrol_as_printed(printed: Printed, name: str, data: str) -> None:
     """Request, sign and import a site's certificate; the package is mailed, which is a copy here."""
     lead, site = printed.federation.aggregator, printed.federation.site(name)
     request, reply = f"col_{name}_to_agg_cert_request.zip", f"agg_to_col_{name}_signed_cert.zip"
-    words = ("collaborator", "generate-cert-request", "-n", name, "-d", data)
-    printed.call(f"{name} request", *words, cwd=site)
+    requesting = ("collaborator", "generate-cert-request", "-n", name, "-d", data)
+    printed.call(f"{name} request", *requesting, cwd=site)
     shutil.copy(site / request, lead)
-    words = ("collaborator", "certify", "--request-pkg", request)
-    printed.call(f"{name} sign", *words, cwd=lead, answer="y\n")
+    signing = ("collaborator", "certify", "--request-pkg", request)
+    printed.call(f"{name} sign", *signing, cwd=lead, answer="y\n")
     shutil.copy(lead / reply, site)
     printed.call(f"{name} reply", "collaborator", "certify", "--import", reply, cwd=site)

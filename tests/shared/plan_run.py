@@ -44,15 +44,21 @@ def run_plan(root: Path, data: Mapping[str, str], *, rounds: int | None = None, 
     )
     assigner, aggregation = assigner_of(plan), aggregation_of(plan)
     run = PlanRun(initial)
+    states: dict[str, Tensors] = {}
     with LocalExecutor(worker_setup(plan, workspace=root, data=data), workers) as local:
         executor = CompressedExecutor(local, exchange_of(plan))
         for round in range(rounds or settings.rounds_to_train):
             tasks = assigner.assign(round, list(data))
             aggregator.open_round(tasks)
-            jobs = [SiteJob(site, round, names) for site, names in tasks.items() if names]
+            jobs = [
+                SiteJob(site, round, names, extras=aggregator.optimizer, local_state=states.get(site, {}))
+                for site, names in tasks.items()
+                if names
+            ]
             reports = list(executor.run(aggregator.model, jobs))
             for report in reports:
                 assert aggregator.deliver(report) == ""
+                states[report.site] = report.local_state
             aggregator.close_round(aggregation)
             run.assigned.append(tasks)
             run.metrics.append({(r.site, t.task): t.metrics for r in reports for t in r.reports})

@@ -168,3 +168,21 @@ def test_a_file_with_another_name_is_not_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "other").read_bytes() == CONTENT
     assert not (tmp_path / "one").exists()
     spool.close()
+
+
+@pytest.mark.parametrize("content", [CONTENT, b"x" * 16], ids=["many parts", "one part"])
+def test_a_call_that_breaks_off_after_its_last_part_leaves_a_whole_blob(
+    tmp_path: Path, content: bytes
+) -> None:
+    def broken() -> Iterator[Part]:
+        yield from parts(until=len(content), content=content)
+        raise ConnectionError("the site was killed")
+
+    spool, blob = Spool(tmp_path), named(content)
+    with pytest.raises(ConnectionError):
+        spool.receive("a", blob, broken())
+
+    assert spool.how_far("a", blob) == len(content)
+    assert spool.receive("a", blob, parts(until=len(content), content=content)) == len(content)
+    assert spool.take("a", blob).read_bytes() == content
+    spool.close()
