@@ -22,6 +22,7 @@ WEEK_S = 604800.0
 
 _NOT_DECISIVE = {
     "rounds", "tracking_uri", "workers", "replay_limit_mib", "submission", "data", "init",
+    "engine", "federation", "impose_outages",
 }  # fmt: skip
 
 
@@ -72,7 +73,12 @@ class Task1Config(BaseModel):
         score_every: Every how many rounds the model is scored.
         score_kind: What the score is.
         hausdorff: Whether sites measure HD95 in every validation (slow); none: as a FeTS script asks.
-        engine: How the sites' work is done.
+        engine: How the sites' work is done: by workers (``local``), or by collaborators over mutual TLS
+            (``grpc``).
+        federation: The workspace of a federation whose collaborators run elsewhere; none: ``grpc`` hosts
+            them on this machine.
+        impose_outages: So many simulated seconds pass in a second of the clock on the wall, and outages
+            happen to the connections of ``grpc``; none: in simulated time only.
         workers: Processes; none: one a core, at most one a site.
         device: Where networks run.
         isolation: How the submission is isolated: ``auto`` takes the strongest level there is.
@@ -106,7 +112,9 @@ class Task1Config(BaseModel):
     score_every: int = Field(default=1, ge=1)
     score_kind: Literal["hard_regions", "fets2022_soft"] = "hard_regions"
     hausdorff: bool | None = None
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "grpc"] = "local"
+    federation: Path | None = None
+    impose_outages: float | None = Field(default=None, gt=0)
     workers: int | None = Field(default=None, ge=1, le=1024)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     isolation: Literal["auto", "none", "L0"] = "auto"
@@ -128,10 +136,13 @@ class Task1Config(BaseModel):
     def digest(self) -> str:
         """Return ``sha256:...`` of what decides the result.
 
-        Left out is what a resume may change (rounds, tracking), what changes no byte (workers, the
-        replay's limit), and where files lie: their contents have digests of their own.
+        Left out is what a resume may change (rounds, tracking), what changes no byte (engine, workers,
+        the replay's limit), and where files lie: their contents have digests of their own. That the sites
+        are elsewhere is not left out: what they keep between rounds is then not in the checkpoint.
         """
         plain = self.model_dump(mode="json", by_alias=True, exclude=_NOT_DECISIVE)
+        if self.federation is not None:
+            plain["sites"] = "elsewhere"
         if self.partition.endswith(".csv"):
             del plain["partition"]
         if self.submission is not None:
@@ -175,11 +186,18 @@ def parse_config(values: Mapping[str, Any], source: str, options: Collection[str
     try:
         config = Task1Config.model_validate(dict(values))
         check_training(config.training)
+        _check_engine(config)
     except ValidationError as error:
         raise ConfigError(_first(error, source, options)) from error
     except InputError as error:
         raise ConfigError(f"{source}: {error}") from error
     return config
+
+
+def _check_engine(config: Task1Config) -> None:
+    for name in ("federation", "impose_outages"):
+        if getattr(config, name) is not None and config.engine != "grpc":
+            raise InputError(f"{name} needs real connections: set engine to grpc (--engine grpc)")
 
 
 def _first(error: ValidationError, source: str, options: Collection[str]) -> str:

@@ -129,7 +129,8 @@ def complete_cases(data: Path) -> tuple[Case, ...]:
 
 
 def _embedded() -> Path:
-    from challenge.task1.embedded import cache_home, embedded_phantom
+    from challenge.task1.embedded import embedded_phantom
+    from partitions.home import cache_home
 
     with counting("cases written") as progress:
         return embedded_phantom(cache_home(os.environ), os.cpu_count() or 1, progress)

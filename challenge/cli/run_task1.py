@@ -31,7 +31,26 @@ def task1(
         str | None, typer.Option(metavar="NAME|FILE", help="none, mild, severe, a .yaml or a trace .csv.")
     ] = None,
     profile: Annotated[str | None, typer.Option(metavar="default|fets2022", help="Simulated clock.")] = None,
-    engine: Annotated[str | None, typer.Option(metavar="local", help="How the sites' work is done.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="local|grpc", help="Workers, or collaborators over mutual TLS; the same bytes."),
+    ] = None,
+    federation: Annotated[
+        PathOption,
+        typer.Option(
+            metavar="WORKSPACE", help="With grpc: lead the fx workspace there; its sites run elsewhere."
+        ),
+    ] = None,
+    export_workspace: Annotated[
+        PathOption,
+        typer.Option(metavar="DIR", help="Make the fx workspace for --federation there; run nothing."),
+    ] = None,
+    impose_outages: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SCALE", help="With grpc: outages hit connections; SCALE simulated seconds a second."
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes. [one a core]")] = None,
     device: Annotated[str | None, typer.Option(metavar="auto|cpu|cuda")] = None,
     isolation: Annotated[
@@ -73,6 +92,8 @@ def task1(
         "outages": outages,
         "profile": profile,
         "engine": engine,
+        "federation": federation,
+        "impose_outages": impose_outages,
         "workers": workers,
         "device": device,
         "isolation": isolation,
@@ -84,11 +105,16 @@ def task1(
     with open_terminal() as terminal:
         around = Surroundings(terminal)
         if resume is not None:
-            _only_what_a_resume_takes(given, config, out, dry_run)
+            _only_what_a_resume_takes(given, config, out, dry_run or export_workspace is not None)
             if resume_run(resume, rounds, tracking_uri, not resume_without_replay, around) is None:
                 terminal.say(f"{resume} is finished; nothing to do")
             return
         settings = configuration(given, config)
+        if export_workspace is not None:
+            from challenge.task1.export import export
+
+            terminal.say(export(settings, export_workspace, around))
+            return
         if dry_run:
             from challenge.task1.dry_run import estimate
 
@@ -105,7 +131,7 @@ def configuration(given: dict[str, Any], file: Path | None) -> Task1Config:
     values = read_config(file) if file is not None else {}
     source = f"{file}" if file is not None else "command line"
     merged = {**values, **given}
-    for name in ("submission", "data", "init"):
+    for name in ("submission", "data", "init", "federation"):
         if merged.get(name) is not None:
             base = Path() if name in given or file is None else file.parent
             merged[name] = (base / Path(str(merged[name])).expanduser()).resolve()

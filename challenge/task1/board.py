@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from challenge.config import Task1Config
-from challenge.task1.embedded import cache_home
 from challenge.task1.run_folder import RunFolder
 from challenge.task1.strategy_host import submission_name
+from partitions.home import cache_home
 from tasks.task1_aggregation.rows import RoundRow
 from tasks.task1_aggregation.run_state import RunState
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "task1"
 LAST_WORDS_S = 30.0
-OF_A_ROUND = ("round_time_s", "selected", "received", "dropped", "bytes")
+OF_A_ROUND = (
+    "simulated_time_s", "round_time_s", "convergence_score", "selected", "received", "dropped", "bytes",
+)  # fmt: skip
 
 
 class Board:
@@ -65,12 +67,14 @@ class Board:
             headline: Numbers by name; None for what was not measured.
             step: The last row's round: more rounds give the numbers a step of their own.
         """
+        from leaderboard.posting import post_folder
+
         tracker = self._opened()
         if tracker is None:
             return
         numbers = {name: float(value) for name, value in headline.items() if value is not None}
         tracker.log_round(step, {f"final_{k}": v for k, v in numbers.items()})
-        tracker.log_artifacts(self._folder.root)
+        post_folder(tracker, self._folder.root)
         tracker.finish("FINISHED")
 
     def fail(self) -> None:

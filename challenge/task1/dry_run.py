@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from challenge.config import Task1Config
+from challenge.config import ConfigError, Task1Config
 from challenge.records.machine import machine_facts
 from challenge.task1.cost import Measured, measure, resident_bytes, round_wall_s, run_wall_s
-from challenge.task1.embedded import cache_home
-from challenge.task1.engine import worker_count
+from challenge.task1.executors import worker_count
 from challenge.task1.inputs import Inputs, read_inputs
 from challenge.task1.plan import task1_plan
 from challenge.task1.strategy_host import OpenedStrategy, open_strategy
 from challenge.task1.surroundings import Surroundings
 from challenge.task1.world import experiment_settings, make_world, resolved, steps
+from partitions.home import cache_home
 from tasks.task1_aggregation.clock.base import SiteWork
 from tasks.task1_aggregation.experiment import World
 from tasks.task1_aggregation.outages.effects import play_round
@@ -92,6 +92,8 @@ def estimate(config: Task1Config, around: Surroundings) -> list[str]:
     strategy, config = _load(config, around)
     cache = cache_home(around.environment)
     inputs = read_inputs(config, cache, os.cpu_count() or 1, around.terminal.progress)
+    if not inputs.entries:
+        raise ConfigError("--dry-run measures one batch on one case: name a folder of cases with --data")
     for note in (*strategy.notes, *inputs.notes):
         around.terminal.warn(note)
     settings = experiment_settings(config, task1_plan(config))
@@ -102,6 +104,7 @@ def estimate(config: Task1Config, around: Surroundings) -> list[str]:
     return [
         f"submission {strategy.name} ({strategy.kind}), isolation: {strategy.isolation}",
         *_data_lines(config, inputs),
+        *_engine_lines(config, inputs),
         f"seed {config.seed}: split, first weights, patches, simulated times and outages follow from it",
         f"simulated: profile {config.profile}, outages {outages}, horizon {span(settings.horizon_s)}",
         *_time_lines(settings, rounds),
@@ -147,6 +150,25 @@ def _data_lines(config: Task1Config, inputs: Inputs) -> list[str]:
         ),
         *([f"  of no site: {len(inputs.split.hidden)} hidden"] if inputs.split.hidden else []),
     ]
+
+
+def _engine_lines(config: Task1Config, inputs: Inputs) -> list[str]:
+    if config.engine != "grpc":
+        return []
+    from challenge.task1.grpc_engine import site_costs
+
+    if config.federation is None:
+        sites = site_costs(inputs)
+        hosts = min(worker_count(config, len(inputs.sites)), len(sites))
+        lines = [f"engine grpc: {len(sites)} collaborators over mutual TLS on loopback, in {hosts} processes"]
+    else:
+        from challenge.task1.workspace import check_workspace
+
+        plan = check_workspace(config.federation, config, inputs).hash
+        lines = [f"engine grpc: leads {config.federation}, plan {plan}; times below are of this machine"]
+    if config.impose_outages is not None:
+        lines.append(f"outages hit the connections: {config.impose_outages:g} simulated seconds a second")
+    return lines
 
 
 def _time_lines(settings: ExperimentSettings, rounds: SimulatedRounds) -> list[str]:

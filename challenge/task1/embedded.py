@@ -5,25 +5,10 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 PHANTOM_SEED = 0
-
-
-def cache_home(environment: Mapping[str, str]) -> Path:
-    """Return the folder for what can be made again; ``CHALLENGE_HOME`` moves it.
-
-    Example:
-        >>> cache_home({"CHALLENGE_HOME": "/srv/challenge"}).as_posix()
-        '/srv/challenge/cache'
-    """
-    moved = environment.get("CHALLENGE_HOME")
-    if moved:
-        return Path(moved).expanduser() / "cache"
-    import platformdirs
-
-    return platformdirs.user_cache_path("fedbrats")
 
 
 def embedded_phantom(root: Path, workers: int, progress: Callable[[int, int], None]) -> Path:

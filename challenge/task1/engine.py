@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from challenge.config import ConfigError, Task1Config
+from challenge.task1.executors import Room, open_executor, worker_count
 from challenge.task1.inputs import Inputs, worker_settings
 from challenge.task1.plan import SOURCE, task1_plan
 from fl_core.errors import TensorError
 from fl_core.executor.base import Executor, WorkerSetup
-from fl_core.executor.environment import keep_memory
-from fl_core.executor.local import LocalExecutor
 from fl_core.plan.schema import Plan
 from fl_core.tensors import Array
 from fl_core.tensors.check import check_like
@@ -61,25 +59,20 @@ class Engine:
 
 
 @contextmanager
-def open_engine(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
-    """Start the workers; they end when the block does."""
+def open_engine(config: Task1Config, inputs: Inputs, room: Room) -> Iterator[Engine]:
+    """Start what does the sites' work; it ends when the block does.
+
+    Args:
+        config: Resolved.
+        inputs: The cases.
+        room: What the engine may use of its run.
+    """
     device = chosen_device(config.device)
     settings = worker_settings(config, inputs, device)
     plan = task1_plan(config)
     setup = WorkerSetup(SOURCE, settings, plan.collaborator_settings(config.seed))
-    workers = worker_count(config, len(inputs.sites))
-    if workers == 1:
-        keep_memory()
-    executor = LocalExecutor(setup, workers)
-    try:
-        yield Engine(executor, workers, device, plan, settings)
-    finally:
-        executor.close()
-
-
-def worker_count(config: Task1Config, sites: int) -> int:
-    """Return how many workers a run has: as asked for, else one a core and at most one a site."""
-    return config.workers or max(1, min(os.cpu_count() or 1, sites))
+    with open_executor(config, inputs, plan, setup, room) as executor:
+        yield Engine(executor, worker_count(config, len(inputs.sites)), device, plan, settings)
 
 
 def chosen_device(wanted: str) -> str:

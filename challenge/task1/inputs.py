@@ -14,9 +14,9 @@ from partitions.cache import CaseCache
 from partitions.case import Case, find_cases
 from partitions.errors import DataError
 from partitions.schemes.base import Parameters
-from partitions.schemes.registry import choose_partition
+from partitions.schemes.registry import choose_partition, read_named_csv
 from partitions.split import Split, split
-from partitions.table import partition_csv
+from partitions.table import Partition, partition_csv
 from tasks.task1_aggregation.context import SiteInfo
 
 HIDDEN_SITE = "hidden"
@@ -32,13 +32,15 @@ class Inputs:
 
     Attributes:
         split: Who has which case for what.
-        entries: The prepared case by its id.
+        entries: The prepared case by its id; none for cases that are elsewhere.
         notes: Remarks on the data.
+        draws_test: Whether hidden test cases were drawn, since nothing said which they are.
     """
 
     split: Split
     entries: Mapping[str, Path]
     notes: tuple[str, ...]
+    draws_test: bool = False
 
     @property
     def sites(self) -> tuple[SiteInfo, ...]:
@@ -58,7 +60,7 @@ class Inputs:
         """Return the prepared cases' folders by site and role, as plain values."""
         files = {
             name: {
-                role: [str(self.entries[case]) for case in getattr(parts, role)]
+                role: [str(self.entries[case]) for case in getattr(parts, role) if case in self.entries]
                 for role in ("train", "validate", "test")
             }
             for name, parts in self.split.institutions.items()
@@ -83,6 +85,8 @@ class Inputs:
 def read_inputs(config: Task1Config, cache_root: Path, workers: int, progress: Progress) -> Inputs:
     """Find, divide and prepare the cases that a configuration names.
 
+    For a federation whose cases are elsewhere the partition's CSV is enough: it says who has which.
+
     Args:
         config: The run's configuration; without ``data`` the embedded phantom is used (and made).
         cache_root: Where the phantom and the prepared cases are kept for every later run.
@@ -94,6 +98,8 @@ def read_inputs(config: Task1Config, cache_root: Path, workers: int, progress: P
     """
     from tasks.segmentation.preprocessing import TRANSFORM_ID, crop_and_normalise
 
+    if config.federation is not None and config.data is None and config.partition.endswith(".csv"):
+        return _cases_elsewhere(config)
     if config.data is not None:
         folder = config.data
     else:
@@ -140,7 +146,7 @@ def read_inputs(config: Task1Config, cache_root: Path, workers: int, progress: P
         workers,
         lambda done, total: progress("preparing cases", done, total),
     )
-    return Inputs(chosen, entries, tuple(notes))
+    return Inputs(chosen, entries, tuple(notes), _draws_test(chosen, table))
 
 
 def worker_settings(config: Task1Config, inputs: Inputs, device: str) -> dict[str, Any]:
@@ -154,6 +160,23 @@ def worker_settings(config: Task1Config, inputs: Inputs, device: str) -> dict[st
         "device": device,
         "seed": config.seed,
     }
+
+
+def _cases_elsewhere(config: Task1Config) -> Inputs:
+    table = read_named_csv(config.partition)
+    divided = split(
+        table,
+        [row.case for row in table.rows],
+        seed=config.seed,
+        train_fraction=config.train_fraction,
+        test_fraction=config.test_fraction,
+        named_csv=False,
+    )
+    return Inputs(divided, {}, (), _draws_test(divided, table))
+
+
+def _draws_test(chosen: Split, table: Partition) -> bool:
+    return not chosen.hidden and not any(row.part == "test" for row in table.rows)
 
 
 def _used(chosen: Split, cases: Mapping[str, Case]) -> list[Case]:

@@ -11,13 +11,13 @@ from typing import Any
 
 from challenge.config import ConfigError, Task1Config
 from challenge.submissions.digest import submission_digest
-from challenge.task1.embedded import cache_home
 from challenge.task1.facts import code_version
 from challenge.task1.inputs import Inputs, read_inputs
 from challenge.task1.plan import task1_plan
 from challenge.task1.surroundings import Surroundings
 from challenge.task1.world import experiment_settings, make_world
 from fl_core.plan.schema import Plan
+from partitions.home import cache_home
 from tasks.task1_aggregation.checkpoint import Checkpoint
 from tasks.task1_aggregation.experiment import World, at_horizon
 from tasks.task1_aggregation.run_state import RunState, with_more_rounds

@@ -14,6 +14,7 @@ from challenge.records.record import write_record
 from challenge.submissions.digest import submission_digest
 from challenge.task1.board import Board, send_leftovers
 from challenge.task1.engine import Engine
+from challenge.task1.executors import Room
 from challenge.task1.facts import run_facts
 from challenge.task1.inputs import Inputs
 from challenge.task1.outputs import draw, summary, write_results, write_tables
@@ -159,7 +160,8 @@ class _Run:
         inputs, saved = self._ready.inputs, self._ready.saved
         self._around.disk.write(self._folder.partition, inputs.split_csv())
         self._log.write("resumed" if saved else "started", identity=dict(self._ready.identity))
-        with self._around.engine(self._config, inputs) as engine:
+        room = Room(self._folder.checkpoint, self._terminal.say)
+        with self._around.engine(self._config, inputs, room) as engine:
             if saved is None:
                 state = first_state(engine.initial(self._config))
                 facts: dict[str, Any] = {"resumes": [], "exact": True, "device": engine.device}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from challenge.config import Task1Config
 from challenge.task1.engine import Engine, open_engine
+from challenge.task1.executors import Room
 from challenge.task1.inputs import Inputs
 from challenge.task1.terminal import Terminal
 from fl_core.durable import Disk
@@ -31,4 +32,4 @@ class Surroundings:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     disk: Disk = field(default_factory=Disk)
     now: Callable[[], float] = time.time
-    engine: Callable[[Task1Config, Inputs], AbstractContextManager[Engine]] = open_engine
+    engine: Callable[[Task1Config, Inputs, Room], AbstractContextManager[Engine]] = open_engine

@@ -218,11 +218,16 @@ def open_source(settings: Mapping[str, Any]) -> SegmentationSource:
     Raises:
         InputError: A network or a setting that is not known.
     """
+    compute_alike(str(settings.get("device", "cpu")))
+    return SegmentationSource(settings)
+
+
+def compute_alike(device: str) -> None:
+    """Set PyTorch so that the same work has the same bytes, in this process for good."""
     torch.set_num_threads(1)
-    if str(settings.get("device", "cpu")) != "cpu":
+    if device != "cpu":
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
-    return SegmentationSource(settings)
 
 
 def _optimizer(training: Mapping[str, Any]) -> OptimizerFactory:

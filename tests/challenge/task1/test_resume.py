@@ -18,6 +18,7 @@ from plus_one_engine import PlusOneEngine, Silent, configuration, plus_one_engin
 from challenge.config import Task1Config
 from challenge.records.verify import verify
 from challenge.task1.engine import Engine
+from challenge.task1.executors import Room
 from challenge.task1.inputs import Inputs
 from challenge.task1.run import resume, start
 from challenge.task1.surroundings import Surroundings
@@ -37,8 +38,8 @@ def with_engine(change: Callable[[Engine], Engine]) -> Surroundings:
     """Return surroundings whose engine was changed."""
 
     @contextmanager
-    def changed(config: Task1Config, inputs: Inputs) -> Iterator[Engine]:
-        with plus_one_engine(config, inputs) as engine:
+    def changed(config: Task1Config, inputs: Inputs, room: Room) -> Iterator[Engine]:
+        with plus_one_engine(config, inputs, room) as engine:
             yield change(engine)
 
     return replace(surroundings(), engine=changed)

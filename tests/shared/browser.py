@@ -1,0 +1,42 @@
+"""Debian's Chromium, driven by Playwright; tests skip where it is not installed, and CI forbids that."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+REQUIRED = "TESTS_NEED_BROWSER"
+"""Environment variable: if it is 1, a missing Chromium fails the tests instead of skipping them."""
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser with a profile of its own."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        why = "Chromium is not installed: apt-get install --no-install-recommends chromium"
+        if os.environ.get(REQUIRED) == "1":
+            pytest.fail(why)
+        pytest.skip(why)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
