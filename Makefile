@@ -14,7 +14,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.full: $(VENV)/.base
-	$(PIP) --editable ".[test,keras]"
+	$(PIP) --editable ".[test,keras,onnx]"
 	@touch $@
 
 demo: $(VENV)/.base

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from challenge.cli import compare, data, leaderboard, partition, run_task1, score, verify
+from challenge.cli import compare, data, leaderboard, partition, run_task1, score, submission, verify
 
 app = typer.Typer(
     name="challenge",
@@ -23,6 +23,7 @@ app.add_typer(run_app, name="run")
 app.add_typer(data.app, name="data")
 app.add_typer(partition.app, name="partition")
 app.add_typer(leaderboard.app, name="leaderboard")
+app.add_typer(submission.app, name="submission")
 app.command("score")(score.score)
 app.command("verify")(verify.verify)
 app.command("compare")(compare.compare)

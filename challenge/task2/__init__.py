@@ -1,0 +1,1 @@
+"""Runs model packages: the process side of Task 2."""

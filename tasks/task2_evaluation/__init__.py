@@ -1,0 +1,1 @@
+"""Task 2, federated evaluation: model packages, and what became of a package on a case."""
