@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.errors import TrackingError
+from leaderboard.names import without_password
 
 _SQLITE = "sqlite:///"
 
@@ -61,8 +62,11 @@ def connect(uri: str, experiment: str, lock_folder: Path, template_folder: Path 
     with _locked(lock_folder):
         store = _sqlite_path(uri)
         if store is None:
+            # Without a place of its own MLflow would put artifacts into whatever the working folder is.
             client = MlflowClient(tracking_uri=uri)
-            return client, _experiment_id(client, experiment, None)
+            return client, _experiment_id(
+                client, experiment, (lock_folder.absolute() / "mlartifacts").as_uri()
+            )
         store.parent.mkdir(parents=True, exist_ok=True)
         artifacts = store.absolute().parent / "mlartifacts"
         new = not store.exists()
@@ -72,6 +76,21 @@ def connect(uri: str, experiment: str, lock_folder: Path, template_folder: Path 
         if new and template_folder is not None:
             _keep_template(template_folder, store)
         return client, _experiment_id(client, experiment, artifacts.as_uri())
+
+
+def reading_client(uri: str) -> Any:
+    """Return a client of a store that exists; nothing is made.
+
+    Raises:
+        TrackingError: An SQLite store is not there.
+    """
+    store = _sqlite_path(uri)
+    if store is not None and not store.is_file():
+        raise TrackingError(f"{without_password(uri)}: there is no such store; check the tracking URI")
+    _configure_mlflow()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
 
 
 def _configure_mlflow() -> None:

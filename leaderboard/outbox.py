@@ -13,11 +13,12 @@ from typing import Any, Literal, get_args
 from leaderboard.errors import OutboxError
 
 SCHEMA = "outbox/1"
-Kind = Literal["open", "params", "tags", "round", "artifacts", "finish"]
+Kind = Literal["open", "params", "tags", "round", "site", "artifacts", "finish"]
 
 
 _NEEDED = {
     "round": ("step", "time_ms", "metrics", "not_finite"),
+    "site": ("site", "rounds"),
     "artifacts": ("folder",),
     "finish": ("status", "time_ms"),
 }
@@ -29,7 +30,8 @@ class Message:
 
     Attributes:
         kind: ``open`` starts or finds the run and is never kept in a file.
-        content: By kind: parameters, tags, ``{step, time_ms, metrics, not_finite}``, ``{folder}``,
+        content: By kind: parameters, tags, ``{step, time_ms, metrics, not_finite}``, ``{site,
+            rounds}`` (a list of the former), ``{folder}``,
             ``{status, time_ms}``.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from leaderboard.names import mlflow_name, parameter_value
 from leaderboard.outbox import Message
 
 RUN_KEY_TAG = "fedbrats.run_key"
+PARENT_TAG = "mlflow.parentRunId"
+SITE_PARAMETER = "site"
 _ITEMS_A_CALL = 100  # MLflow takes at most 100 parameters or tags and 1000 metrics in one call
 _REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")  # sending it again would not help
 _NOT_AN_ARTIFACT = "checkpoint"
@@ -65,6 +67,7 @@ class TrackedRun:
     def __init__(self, client: Any, run: Any) -> None:
         self._client = client
         self.run_id: str = run.info.run_id
+        self._experiment_id: str = run.info.experiment_id
         self._params: dict[str, str] = dict(run.data.params)
         self._logged: dict[str, set[int]] = defaultdict(set)
         self._not_finite: dict[str, dict[int, str]] = defaultdict(dict)
@@ -93,6 +96,8 @@ class TrackedRun:
             return self._log_params(content)
         if message.kind == "round":
             return self._log_round(content)
+        if message.kind == "site":
+            return self._log_site(content["site"], content["rounds"])
         if message.kind == "artifacts":
             return self._log_artifacts(Path(content["folder"]))
         if message.kind == "tags":
@@ -149,6 +154,20 @@ class TrackedRun:
         if content["not_finite"]:
             self._tag_not_finite(step, content["not_finite"])
         return left_out
+
+    def _log_site(self, site: str, rounds: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Log the rounds of a site in its own run, which is found again by its parent and name."""
+        quoted = site.replace("'", "_")
+        query = f"tags.`{PARENT_TAG}` = '{self.run_id}' and tags.`{RUN_KEY_TAG}` = '{quoted}'"
+        found = self._client.search_runs([self._experiment_id], query, max_results=1)
+        tags = {PARENT_TAG: self.run_id, RUN_KEY_TAG: quoted}
+        run = found[0] if found else self._client.create_run(self._experiment_id, run_name=site, tags=tags)
+        own = TrackedRun(self._client, run)
+        left_out = own._log_params({SITE_PARAMETER: site})
+        for content in rounds:
+            left_out += own._log_round(content)
+        self._client.set_terminated(own.run_id, "FINISHED")
+        return [f"site {site}: {line}" for line in left_out]
 
     def _tag_not_finite(self, step: int, values: Mapping[str, str]) -> None:
         """Name the rounds without a finite value in a tag: MLflow would store 1.8e308 or sort NaN last."""

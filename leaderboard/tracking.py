@@ -134,6 +134,12 @@ class Tracker:
         """
         self._put(round_message(step, metrics, _now_ms()))
 
+    def log_site(self, site: str, rounds: Mapping[int, Mapping[str, float]]) -> None:
+        """Log the metrics of one site, by round, in a run of its own below this one; each once."""
+        now = _now_ms()
+        content = [dict(round_message(step, own, now).content) for step, own in sorted(rounds.items())]
+        self._put(Message("site", {"site": site, "rounds": content}))
+
     def log_artifacts(self, folder: Path) -> None:
         """Upload all files of the run's folder but ``checkpoint/``."""
         self._put(Message("artifacts", {"folder": str(folder.absolute())}))

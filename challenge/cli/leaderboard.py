@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from challenge.cli import leaderboard_board
+
 if TYPE_CHECKING:
     from leaderboard.rank_files import RankedFiles
+    from leaderboard.ranking.registry import Options
 
 SCHEME_IDS = (
     "fets2022-task1, fets2022-task2-r, fets2022-task2-py, rank-then-mean, rank-then-median, "
@@ -17,6 +20,12 @@ SCHEME_IDS = (
 """As in the registry, which is not imported for a help text."""
 
 app = typer.Typer(help="Rank submissions and say how certain the ranks are.", no_args_is_help=True)
+
+
+app.command("show")(leaderboard_board.show)
+app.command("publish")(leaderboard_board.publish)
+app.command("verify")(leaderboard_board.verify)
+app.command("post")(leaderboard_board.post)
 
 
 @app.callback()
@@ -69,23 +78,17 @@ def rank(
     from fl_core.durable import Disk
     from fl_core.seeding import generator
     from leaderboard.rank_files import RankCall, rank_files
-    from leaderboard.ranking.registry import Options
     from leaderboard.tables.rank_outputs import check_new, rank_outputs
 
     _check("--format", format_, ("table", "csv"))
-    given: dict[str, Any] = {
-        "cells": _check("--missing", missing, ("drop-site", "worst-rank", "pairwise")),
-        "ties": _check("--ties", ties, ("average", "min")),
-        "missing": _check("--missing-values", missing_values, ("last", "penalty", "refuse")),
-        "penalised": _check("--penalised", penalised, ("as-scored", "as-missing")),
-    }
+    rules = declared(missing, ties, missing_values, penalised)
     check_new(out)
     call = RankCall(
         cases=(*(cases or ()), *(more_cases or ())),
         summaries=tuple(summary or ()),
         convergence=tuple(convergence or ()),
         scheme=scheme,
-        declared=Options(**given),
+        declared=rules,
         seed=seed,
         resamples=resamples,
         all_schemes=all_schemes,
@@ -103,6 +106,25 @@ def rank(
     typer.echo(f"written: {', '.join(str(path) for path in outputs)}", err=True)
 
 
+def declared(
+    missing: str | None, ties: str | None, missing_values: str | None, penalised: str | None
+) -> Options:
+    """Return the rules that the options declare.
+
+    Raises:
+        typer.BadParameter: An option has none of its values.
+    """
+    from leaderboard.ranking.registry import Options
+
+    given: dict[str, Any] = {
+        "cells": _check("--missing", missing, ("drop-site", "worst-rank", "pairwise")),
+        "ties": _check("--ties", ties, ("average", "min")),
+        "missing": _check("--missing-values", missing_values, ("last", "penalty", "refuse")),
+        "penalised": _check("--penalised", penalised, ("as-scored", "as-missing")),
+    }
+    return Options(**given)
+
+
 def _check(option: str, value: str | None, allowed: tuple[str, ...]) -> str | None:
     if value is not None and value not in allowed:
         raise typer.BadParameter(f"{value!r} is none of {', '.join(allowed)}", param_hint=option)
@@ -113,6 +135,11 @@ def _show(found: RankedFiles, form: str, csv: str) -> None:
     if form == "csv":
         typer.echo(csv, nl=False)
         return
+    show_ranking(found)
+
+
+def show_ranking(found: RankedFiles) -> None:
+    """Print the table of a ranking and what is to be said of it."""
     from rich.console import Console
 
     from leaderboard.tables.terminal import terminal_lines, terminal_table

@@ -1,0 +1,1 @@
+"""How fast the page of a full board loads and sorts in a browser."""

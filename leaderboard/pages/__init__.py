@@ -1,0 +1,1 @@
+"""The board as static pages: no server, no network, every page a file of its own."""
