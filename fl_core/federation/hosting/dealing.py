@@ -20,7 +20,7 @@ def deal(costs: Mapping[str, float], hosts: int) -> tuple[tuple[str, ...], ...]:
 
     Example:
         >>> deal({"a": 1, "b": 5, "c": 2, "d": 3}, 2)
-        (('b',), ('a', 'c', 'd'))
+        (('a', 'b'), ('c', 'd'))
     """
     dealt: list[list[str]] = [[] for _ in range(min(hosts, len(costs)))]
     loads = [0.0] * len(dealt)
