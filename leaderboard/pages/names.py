@@ -14,7 +14,7 @@ def slugs(names: Iterable[str]) -> dict[str, str]:
 
     Example:
         >>> slugs(["FedAvg", "fedavg", "../x"])
-        {'FedAvg': 'fedavg-8ee5cf0f', 'fedavg': 'fedavg', '../x': 'x-f60d2cb8'}
+        {'FedAvg': 'fedavg-c6ec1b45', 'fedavg': 'fedavg', '../x': 'x-d6b96a97'}
     """
     return {name: _slug(name) for name in names}
 

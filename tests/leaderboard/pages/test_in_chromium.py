@@ -78,7 +78,7 @@ def test_rows_are_filtered_by_name_and_by_group(page: Any) -> None:
     assert sorted(page.locator("#board tbody tr:visible th").all_inner_texts()) == ["FedAvg", "fedprox"]
     assert page.locator("#said").inner_text() == "2 of 5 submissions shown"
     page.get_by_role("button", name="Show all").click()
-    page.wait_for_function("document.querySelectorAll('#board tbody tr:not([hidden])').length === 5")
+    page.locator("#said", has_text="5 of 5 submissions shown").wait_for()
     page.get_by_label("Tied group").select_option("a")
     groups = page.locator("#board tbody tr:visible").evaluate_all("rows => rows.map(r => r.dataset.groups)")
     assert groups and all("a" in group.split() for group in groups)
