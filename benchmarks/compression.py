@@ -6,16 +6,15 @@ much larger than the others. Speeds are of one core, next to a copy of the same 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from benchmarks.command import add_repeats, options_of, positive
 from benchmarks.machine import machine, one_line
 from benchmarks.report import Measurement, document, write_json
 from fl_core.compression.base import Codec
@@ -101,10 +100,9 @@ def _median(work: Callable[[], object], repeats: int) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure all codecs; a slow one is no failure."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.compression", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there")
-    parser.add_argument("--size", type=int, default=8_000_000, metavar="N", help="weights [8000000]")
-    parser.add_argument("--repeats", type=int, default=3, metavar="N", help="of each measurement [3]")
+    parser = options_of("compression", __doc__)
+    parser.add_argument("--size", type=positive, default=8_000_000, metavar="N", help="weights [8000000]")
+    add_repeats(parser, 3)
     options = parser.parse_args(arguments)
     weights = np.random.default_rng(0).standard_normal(options.size, dtype=np.float32)
     target = np.empty_like(weights)

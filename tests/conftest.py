@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+
+NOTHING_MISSING = "TESTS_MAY_MISS_NOTHING"
+"""Environment variable: if it is 1, a test that would skip for want of a program or package fails instead."""
+THIS_MACHINE = "this machine"
+"""Begins the reason of a skip that no installation could mend (its system, its disk)."""
+
+
+def _missing(report: pytest.TestReport | pytest.CollectReport) -> bool:
+    if os.environ.get(NOTHING_MISSING) != "1" or not report.skipped or hasattr(report, "wasxfail"):
+        return False
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return not reason.removeprefix("Skipped: ").startswith(THIS_MACHINE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if _missing(report):
+        report.outcome, report.longrepr = "failed", f"{NOTHING_MISSING}=1, but it skipped: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if _missing(report):
+        report.outcome, report.longrepr = "failed", f"{NOTHING_MISSING}=1, but it skipped: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

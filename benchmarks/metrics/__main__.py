@@ -7,15 +7,14 @@ import statistics
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from benchmarks.machine import machine, one_line
+from benchmarks.command import add_repeats, options_of, positive, report
 from benchmarks.metrics.folder import FILES, folder_case
 from benchmarks.metrics.peers import medpy_box, medpy_full, monai_five
 from benchmarks.metrics.volumes import CASES, SPACING, Pair
-from benchmarks.report import Measurement, document, write_json
+from benchmarks.report import Measurement
 from tasks.segmentation.metrics.score import score_case
 
 REPEATS: Final = 15
@@ -27,28 +26,20 @@ Peer = Callable[[Pair], Mapping[str, float]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cases; return the exit code (a missed target is no failure)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.metrics", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there")
-    parser.add_argument(
-        "--repeats", type=_positive, default=REPEATS, metavar="N", help=f"of ours [{REPEATS}]"
-    )
+    parser = options_of("metrics", __doc__)
+    add_repeats(parser, REPEATS)
     parser.add_argument("--cases", type=_names, default=tuple(CASES), metavar="NAME,...", help="only these")
     parser.add_argument(
-        "--files", type=_positive, default=FILES, metavar="N", help=f"cases of the folder [{FILES}]"
+        "--files", type=positive, default=FILES, metavar="N", help=f"cases of the folder [{FILES}]"
     )
     options = parser.parse_args(arguments)
-    measured: list[Measurement] = []
-    for name in options.cases:
-        for found in case_rows(name, CASES[name](), options.repeats):
-            measured.append(found)
-            print(row(found), flush=True)
-    measured.append(folder_case(5, options.files))
-    print(row(measured[-1]), flush=True)
-    facts = machine()
-    print(one_line(facts))
-    if options.json is not None:
-        write_json(options.json, document("metrics", facts, measured))
-    return 0
+    return report("metrics", _measured(options.cases, options.repeats, options.files), options.json)
+
+
+def _measured(names: Sequence[str], repeats: int, files: int) -> Iterator[Measurement]:
+    for name in names:
+        yield from case_rows(name, CASES[name](), repeats)
+    yield folder_case(5, files)
 
 
 def case_rows(name: str, pair: Pair, repeats: int) -> Sequence[Measurement]:
@@ -74,20 +65,6 @@ def case_rows(name: str, pair: Pair, repeats: int) -> Sequence[Measurement]:
     allowed = "allowed beyond the two volumes"
     rows.append(Measurement(f"memory-{name}", _extra_mib(pair), "MiB", allowed, _MEMORY_ALLOWED_MIB))
     return rows
-
-
-def row(found: Measurement) -> str:
-    """Return a measurement as a line of text.
-
-    Example:
-        >>> row(Measurement("medium", 4.5, "ms", "medpy", 4500.0))
-        'medium                       4.50 ms       0.0010 x medpy (4500.00 ms), 1000 x faster'
-    """
-    faster = f", {1 / found.ratio:.0f} x faster" if 0 < found.ratio < 0.5 and found.unit != "MiB" else ""
-    return (
-        f"{found.case:<24}{found.value:>9.2f} {found.unit:<6}{found.ratio:>10.4f} x {found.reference} "
-        f"({found.reference_value:.2f} {found.unit}){faster}"
-    )
 
 
 def _score(pair: Pair) -> Mapping[str, float]:
@@ -122,12 +99,6 @@ def _names(text: str) -> tuple[str, ...]:
     if unknown or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{text!r}: give some of {','.join(CASES)}, each once")
     return names
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,13 @@ times are those of a whole federation: aggregator and collaborators as processes
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from benchmarks.machine import machine, one_line
-from benchmarks.report import Measurement, document, write_json
+from benchmarks.command import add_repeats, options_of, report
+from benchmarks.report import Measurement
 from benchmarks.transport.certificates import throw_away
 from benchmarks.transport.floor import in_place_mean, raw_throughput
 from benchmarks.transport.rounds import Run, run
@@ -64,35 +62,16 @@ def measure_whole(case: Case, rounds: int) -> Measurement:
 
 def main(arguments: Sequence[str] | None = None, cases: Sequence[Case] = CASES) -> int:
     """Run the cases; return the exit code (a missed target is no failure)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.transport", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there")
-    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="of each federation [8]")
+    parser = options_of("transport", __doc__)
+    add_repeats(parser, 8, "--rounds")
     options = parser.parse_args(arguments)
-    measured: list[Measurement] = []
+    return report("transport", _measured(cases, options.rounds), options.json)
+
+
+def _measured(cases: Sequence[Case], rounds: int) -> Iterator[Measurement]:
     for case in cases:
-        measured += measure(case, options.rounds)
-        for found in measured[-2:]:
-            print(row(found), flush=True)
-    measured.append(measure_whole(cases[0], options.rounds))
-    print(row(measured[-1]), flush=True)
-    facts = machine()
-    print(one_line(facts))
-    if options.json is not None:
-        write_json(options.json, document("transport", facts, measured))
-    return 0
-
-
-def row(found: Measurement) -> str:
-    """Return a case as a line of text.
-
-    Example:
-        >>> row(Measurement("4x8M", 0.6, "s", "floor", 0.3))
-        '4x8M                    0.600 s       2.00 x floor (0.300 s)'
-    """
-    return (
-        f"{found.case:<22}{found.value:>7.3f} {found.unit:<6}{found.ratio:>6.2f} x {found.reference} "
-        f"({found.reference_value:.3f} {found.unit})"
-    )
+        yield from measure(case, rounds)
+    yield measure_whole(cases[0], rounds)
 
 
 def _memory(name: str, found: Run, case: Case, allowed: float, reference: str) -> Measurement:

@@ -6,13 +6,12 @@ this process with it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
 from challenge.scoring.case_score import CaseScore, Grid, ScoreSettings, score_pair
 from challenge.scoring.pairing import Pair
 from challenge.scoring.protocol import Failed, Job, Opened, Prepare, Ready, Scored, pair_of
-from fl_core.ipc.child import attach, watch_parent
+from fl_core.ipc.child import serve_parent
 from fl_core.ipc.frames import Channel, ChannelClosed
 
 Score = Callable[[Pair, ScoreSettings, Callable[[Grid], None]], CaseScore]
@@ -54,12 +53,7 @@ def _import_readers() -> None:
 
 def main(score: Score = score_pair) -> None:
     """Serve the process that spawned this one until it is done with us."""
-    channel = attach(sys.argv[1:])
-    watch_parent(channel)
-    try:
-        serve(channel, score)
-    except ChannelClosed:
-        return
+    serve_parent(lambda channel: serve(channel, score))
 
 
 if __name__ == "__main__":

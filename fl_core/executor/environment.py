@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Mapping
 from typing import Final
+
+from fl_core.allocator import MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, tell_glibc
 
 ONE_THREAD: Final[Mapping[str, str]] = dict.fromkeys(
     (
@@ -46,12 +46,6 @@ def keep_memory() -> bool:
     Returns:
         Whether the C library took the settings; other libraries than glibc have none.
     """
-    if sys.platform != "linux":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    # <malloc.h>: M_MMAP_MAX -4, M_TRIM_THRESHOLD -1, M_TOP_PAD -2. No mapping at all stands for the
-    # largest threshold, which mallopt takes only up to 32 MiB.
-    settings = ((-4, 0), (-1, 2**31 - 1), (-2, int(KEEP_MEMORY["MALLOC_TOP_PAD_"])))
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    # No mapping at all stands for the largest threshold, which mallopt takes only up to 32 MiB.
+    pad = int(KEEP_MEMORY["MALLOC_TOP_PAD_"])
+    return tell_glibc(((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, pad)))

@@ -22,7 +22,7 @@ from fl_core.executor.protocol import (
     report_message,
     setup_of,
 )
-from fl_core.ipc.child import attach, watch_parent
+from fl_core.ipc.child import serve_parent
 from fl_core.ipc.frames import Channel, ChannelClosed
 from fl_core.task_runner.base import RunnerSource
 from fl_core.tensors import Array, Tensors
@@ -76,12 +76,7 @@ def _failure(error: Exception) -> Failed:
 
 def main() -> None:
     """Serve the process that spawned this one until it is done with us."""
-    channel = attach(sys.argv[1:])
-    watch_parent(channel)
-    try:
-        serve(channel)
-    except ChannelClosed:
-        return
+    serve_parent(serve)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
-from fl_core.ipc.frames import Channel
+from fl_core.ipc.frames import Channel, ChannelClosed
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -34,6 +35,18 @@ def attach(arguments: Sequence[str]) -> Channel:
     if os.getppid() != parent:
         raise SystemExit("the parent process has ended")
     return Channel(socket.socket(fileno=number))
+
+
+def serve_parent(serve: Callable[[Channel], None]) -> None:
+    """Serve the process that spawned this one until it is done with us: what a child's ``main`` does.
+
+    Args:
+        serve: Answers on the channel; it ends by the `ChannelClosed` that comes when the parent is done.
+    """
+    channel = attach(sys.argv[1:])
+    watch_parent(channel)
+    with suppress(ChannelClosed):
+        serve(channel)
 
 
 def watch_parent(channel: Channel) -> None:

@@ -13,7 +13,7 @@ import os
 import weakref
 
 
-def map_read_only(handle: int, size: int, offset: int = 0) -> memoryview:
+def map_read_only(handle: int, size: int) -> memoryview:
     """Map `size` bytes of a file; the pages go when the last view of them goes.
 
     The mapping is private: before Linux 6.7 a write-sealed file could not be mapped shared, not
@@ -22,13 +22,12 @@ def map_read_only(handle: int, size: int, offset: int = 0) -> memoryview:
     Args:
         handle: An open descriptor; it may be closed afterwards.
         size: At least 1.
-        offset: Where they begin, a multiple of the page size.
 
     Raises:
         OSError: The system refused.
     """
     library = _library()
-    address = library.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE, handle, offset)
+    address = library.mmap(None, size, mmap.PROT_READ, mmap.MAP_PRIVATE, handle, 0)
     if address is None or address == ctypes.c_void_p(-1).value:
         number = ctypes.get_errno()
         raise OSError(number, f"{size} bytes of a file cannot be mapped: {os.strerror(number)}")

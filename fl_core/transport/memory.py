@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
+from typing import Final
 
-_ARENA_MAX = -8  # <malloc.h>
-_MMAP_THRESHOLD = -3
-_TRIM_THRESHOLD = -1
-_LARGEST_THRESHOLD = 32 << 20
-_KEPT = 64 << 20
+from fl_core.allocator import ARENA_MAX, MMAP_THRESHOLD, TRIM_THRESHOLD, tell_glibc
+
+_LARGEST_THRESHOLD: Final = 32 << 20
+_KEPT: Final = 64 << 20
 
 
 def share_one_heap() -> bool:
@@ -21,10 +19,4 @@ def share_one_heap() -> bool:
     Returns:
         Whether the C library took the settings; other libraries than glibc have none.
     """
-    if sys.platform != "linux":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    settings = ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, _LARGEST_THRESHOLD), (_TRIM_THRESHOLD, _KEPT))
-    return all([mallopt(name, value) == 1 for name, value in settings])
+    return tell_glibc(((ARENA_MAX, 1), (MMAP_THRESHOLD, _LARGEST_THRESHOLD), (TRIM_THRESHOLD, _KEPT)))

@@ -23,8 +23,8 @@ from fl_core.executor.worker import perform
 from fl_core.federation.hosting.messages import Began, Broke, Credentials, Ended, Prepare, Ready
 from fl_core.federation.kept import open_kept
 from fl_core.federation.member import Member, Sharing
-from fl_core.ipc.child import attach, watch_parent
-from fl_core.ipc.frames import Channel, ChannelClosed
+from fl_core.ipc.child import serve_parent
+from fl_core.ipc.frames import Channel
 from fl_core.task_runner.base import RunnerSource
 from fl_core.tensors import Tensors
 from fl_core.transport.channel import SiteCredentials, open_channel
@@ -136,12 +136,7 @@ def _broke(where: str, error: Exception) -> Broke:
 
 def main() -> None:
     """Serve the process that spawned this one until it is done with us."""
-    channel = attach(sys.argv[1:])
-    watch_parent(channel)
-    try:
-        serve(channel)
-    except ChannelClosed:
-        return
+    serve_parent(serve)
 
 
 if __name__ == "__main__":

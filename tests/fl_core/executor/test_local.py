@@ -303,7 +303,7 @@ def test_every_field_of_a_job_reaches_the_worker() -> None:
         received.extras["e"][0] = 3.0  # type: ignore[index]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
+@pytest.mark.skipif(sys.platform != "linux", reason="this machine has no glibc")
 def test_a_process_can_be_told_to_keep_its_memory() -> None:
     code = """
 import resource

@@ -58,7 +58,7 @@ def test_the_sparse_file_is_like_any_other(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.timeout(600)
 def test_a_model_above_two_gib_goes_both_ways(tmp_path: Path) -> None:
     if shutil.disk_usage(tmp_path).free < 8 * GIB:
-        pytest.skip("less than 8 GiB of disk are free")
+        pytest.skip("this machine has less than 8 GiB of disk free")
     authority = TestAuthority.new()
     model = tmp_path / "model"
     checksum = sparse_model(model)

@@ -163,7 +163,7 @@ def test_a_network_learns_the_digits_in_two_shards(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if name.startswith("keras") and find_spec("keras") is None:  # importing it would choose a backend
-        pytest.skip("keras is an extra")
+        pytest.skip("Keras is not installed (pip install 'fedbrats[keras]')")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("MNIST_DIR", raising=False)
     data = {"one": "1", "two": "2"}
