@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.aggregation.work import Work
 from benchmarks.report import Measurement
+from benchmarks.resident import peak_resident, resident
 from fl_core.aggregation.weighted_mean import WeightedMean
 from fl_core.aggregator.rounds import Rules
 from fl_core.aggregator.service import Aggregator
@@ -58,7 +59,7 @@ def peak_of_a_round(folder: Path) -> int:
     aggregator.open_round(dict.fromkeys(sites, ("train",)))
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
-    idle = _status("VmRSS")
+    idle = resident()
     for number, site in enumerate(sites):
         task = TaskReport("train", {}, number + 1, trains=True)
         report = SiteReport(site, 0, (task,), SpooledTensors(folder / site), {}, 0.0)
@@ -66,13 +67,7 @@ def peak_of_a_round(folder: Path) -> int:
     closed = aggregator.close_round(WeightedMean())
     if closed.received != tuple(sites):
         raise WorkerError(f"of {len(sites)} updates {len(closed.received)} counted")
-    return _status("VmHWM") - idle
-
-
-def _status(field: str) -> int:
-    """Return a size that Linux tells of this process, in bytes."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+    return peak_resident() - idle
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import numpy as np
 from benchmarks.ranking.board import board
 from benchmarks.ranking.plain import plain_ranks
 from benchmarks.report import Measurement
+from benchmarks.resident import peak_resident
 from leaderboard.agreement import ranks_without_each_site
 from leaderboard.cases import CaseTable
 from leaderboard.errors import LeaderboardError
@@ -117,7 +117,7 @@ def main() -> None:
     table = board()
     bootstrap(scheme_of(HEADLINE), table, None, generators)
     everything(table)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(peak_resident() / 2**20)
 
 
 if __name__ == "__main__":

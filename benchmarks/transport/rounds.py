@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Final
 
+from benchmarks.resident import peak_resident, resident
 from benchmarks.transport.workspaces import FX, Federation, prepare
 
 _ROUND: Final = re.compile(r"round (\d+) \(")
@@ -60,7 +61,7 @@ def _measured(federation: Federation) -> Run:
         assert lines is not None
         _read_until(lines, "listening", said)
         time.sleep(1.0)
-        idle = _resident(aggregator.pid, "VmRSS")
+        idle = resident(aggregator.pid)
         peak = 0
         sites = [
             subprocess.Popen([FX, "collaborator", "start", "-n", name], cwd=folder, stderr=subprocess.DEVNULL)
@@ -71,9 +72,9 @@ def _measured(federation: Federation) -> Run:
                 said.append(line)
                 if _ROUND.match(line):
                     begun.append(time.perf_counter())
-                    peak = max(peak, _resident(aggregator.pid, "VmHWM"))
+                    peak = max(peak, peak_resident(aggregator.pid))
                 if "telling the sites" in line:
-                    peak = max(peak, _resident(aggregator.pid, "VmHWM"))
+                    peak = max(peak, peak_resident(aggregator.pid))
             code = aggregator.wait(_ENDS_S)
             codes = [site.wait(60) for site in sites]
         finally:
@@ -101,12 +102,6 @@ def _read_until(lines: IO[str], word: str, said: list[str]) -> None:
         if word in line:
             return
     raise RuntimeError(f"the aggregator ended: {''.join(said)}")
-
-
-def _resident(pid: int, field: str) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(rf"{field}:\s+(\d+) kB", status)
-    return int(found[1]) * 1024 if found else 0
 
 
 def _free_port() -> int:

@@ -21,6 +21,8 @@ class Limits:
         part_bytes: Largest part of a blob.
         blobs: Blobs of one site that lie here and belong to no accepted delivery.
         files: What a blob's header may ask for, and its largest size.
+        models: How many times the size of its work's model a blob may have, an optimizer's arrays among it.
+        spare_bytes: What a blob may have beyond that.
         beat_s: Seconds between two beats.
         silent_s: A site that says nothing for so long counts as lost.
     """
@@ -30,5 +32,7 @@ class Limits:
     part_bytes: int = 1 << 19
     blobs: int = 4
     files: FileLimits = field(default_factory=FileLimits)
+    models: int = 8
+    spare_bytes: int = 64 << 20
     beat_s: float = 10.0
     silent_s: float = 45.0

@@ -178,10 +178,11 @@ class FederationServicer:
             raise
 
     def _check_size(self, site: str, blob: BlobRef) -> None:
-        self._board.expects_blobs(site)
-        if blob.size > self._limits.files.total_bytes:
+        limits, model = self._limits, self._board.expects_blobs(site).model
+        most = min(limits.files.total_bytes, limits.models * model.size + limits.spare_bytes)
+        if blob.size > most:
             raise MessageError(
-                f"a blob of {blob.size} bytes; at most {self._limits.files.total_bytes} are taken from a site"
+                f"a blob of {blob.size} bytes; at most {most} are taken for a model of {model.size} bytes"
             )
 
     @contextmanager

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pathlib import Path
 def main(folder: Path) -> None:
     from mutual_tls import PLAN, QUICK
 
+    from benchmarks.resident import peak_resident
     from fl_core.tensors.header import DEFAULT_LIMITS, array_of, header_end, read_header
     from fl_core.transport.channel import SiteCredentials, open_channel
     from fl_core.transport.client import SiteConnection
@@ -22,7 +22,7 @@ def main(folder: Path) -> None:
     settings = json.loads((folder / "site.json").read_text())
     credentials = SiteCredentials(*(settings[part].encode() for part in ("key", "chain", "roots")))
     site = SiteConnection(open_channel(settings["target"], credentials), PLAN, QUICK)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_resident()
     work = next(iter(site.instructions()))
     assert isinstance(work, Work)
     content = site.download(work.model)
@@ -36,9 +36,9 @@ def main(folder: Path) -> None:
     site.upload(Path(settings["update"]), update)
     verdict = site.deliver(Delivery(work.key, work.round, (), update))
     site.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = peak_resident()
     json.dump(
-        {"shapes": shapes, "ends": ends, "verdict": verdict, "grown_mib": (peak - before) / 1024}, sys.stdout
+        {"shapes": shapes, "ends": ends, "verdict": verdict, "grown_mib": (peak - before) / 2**20}, sys.stdout
     )
 
 

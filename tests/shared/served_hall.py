@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import resource
 import subprocess
 import sys
 import threading
@@ -94,6 +93,7 @@ def main(folder: Path) -> None:
     logging.basicConfig(
         filename=folder / "log", level=logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
+    from benchmarks.resident import peak_resident
     from fl_core.transport.handshake_log import HandshakeLog
 
     with HandshakeLog():  # before gRPC is imported
@@ -129,7 +129,7 @@ def main(folder: Path) -> None:
                         here.spool.clear(settings["site"])
                         break
                 number += 1
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+    print(peak_resident() / 2**20, flush=True)
 
 
 if __name__ == "__main__":

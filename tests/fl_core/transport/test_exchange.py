@@ -233,3 +233,16 @@ def test_a_plan_mismatch_is_said_at_once_and_is_final(tmp_path: Path, authority:
         assert "plan mismatch" in str(refused.value)
         assert PLAN in str(refused.value) and "1" * 64 in str(refused.value)
         site.close()
+
+
+def test_a_blob_far_beyond_the_works_model_is_refused(tmp_path: Path, authority: TestAuthority) -> None:
+    with hall(tmp_path, authority, {"a"}, limits=replace(Limits(), beat_s=0.2, spare_bytes=100)) as here:
+        work = post(here, tmp_path)
+        site = here.connect("a")
+        instructions = site.instructions()
+        next(instructions)
+        most = 8 * work.model.size + 100
+        site.upload(tmp_path / "fits", blob(tmp_path / "fits", bytes(most)))
+        with pytest.raises(Refused, match=f"a blob of {most + 1} bytes; at most {most} are taken"):
+            site.upload(tmp_path / "beyond", blob(tmp_path / "beyond", bytes(most + 1)))
+        site.close()
