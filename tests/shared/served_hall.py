@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -71,7 +72,8 @@ def served_hall(
     settings |= {"roots": credentials.roots.decode(), "site": site, "model": str(model), "checksum": checksum}
     (folder / "hall.json").write_text(json.dumps(settings))
     words = [sys.executable, __file__, str(folder)]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes, text=True, env=with_the_project()) as process:
         output, given = _pipes(process)
         try:
             here = ServedHall(int(output.readline()), authority, folder / "log")
@@ -81,6 +83,11 @@ def served_hall(
             process.wait(20)
         finally:
             process.kill()
+
+
+def with_the_project() -> dict[str, str]:
+    """Return an environment in which a script finds `benchmarks`, which is not installed."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xxhash
 from mutual_tls import TestAuthority
-from served_hall import served_hall
+from served_hall import served_hall, with_the_project
 
 import fl_core
 from fl_core.tensors.codec import encode
@@ -72,6 +72,7 @@ def test_a_model_above_two_gib_goes_both_ways(tmp_path: Path) -> None:
         site = ROOT / "tests" / "shared" / "lone_site.py"
         done = subprocess.run(
             [sys.executable, str(site), str(tmp_path)],
+            env=with_the_project(),
             capture_output=True,
             text=True,
             timeout=500,
